@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where a running recorder keeps its sockets: a directory for the owner only, named by process id."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from ntbtrace.errors import SetupError
+
+
+def base() -> Path:
+    """$XDG_RUNTIME_DIR/ntbtrace, or ntbtrace-UID in the directory for temporary files."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(runtime, "ntbtrace") if runtime else Path(tempfile.gettempdir(), f"ntbtrace-{os.getuid()}")
+
+
+def create() -> Path:
+    """The directory of this process. Raises SetupError if somebody else owns the place."""
+    top = base()
+    top.mkdir(mode=0o700, parents=True, exist_ok=True)
+    about = top.lstat()
+    if about.st_uid != os.getuid() or about.st_mode & 0o077:
+        raise SetupError(f"{top} must belong to you alone (mode 0700): remove it, or set XDG_RUNTIME_DIR")
+    for old in top.iterdir():
+        if old.name.isdigit() and not _alive(int(old.name)):
+            shutil.rmtree(old, ignore_errors=True)
+    own = top / str(os.getpid())
+    own.mkdir(mode=0o700, exist_ok=True)
+    return own
+
+
+def runs() -> list[Path]:
+    """The directories of running recorders, the newest first."""
+    try:
+        found = [entry for entry in base().iterdir() if entry.name.isdigit() and _alive(int(entry.name))]
+    except OSError:
+        return []
+    return sorted(found, key=lambda entry: entry.stat().st_mtime, reverse=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

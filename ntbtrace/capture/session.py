@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Session: a recording from the guests' power-on to the closed file, whatever ends it.
+
+It ends when every guest has done its workload (then they are powered off), when a guest dies before that, when all
+have been powered off from inside, on `stop()` (Ctrl-C), or after `timeout` seconds.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from ntbtrace.capture.guests.qemu import QemuGuest
+from ntbtrace.capture.guests.simulated import SimulatedGuest
+from ntbtrace.capture.loop import Loop
+from ntbtrace.capture.recorder import Recorder
+
+POWER_OFF_S = 20.0  # for a guest to power itself off before its QEMU is told to end
+TERMINATE_S = 5.0  # for a QEMU to end before it is killed
+
+
+class Session:
+    """Runs `guests` on `loop`. `tick` is called some ten times a second (to show progress)."""
+
+    def __init__(self, recorder: Recorder, loop: Loop, tick: Callable[[], None]) -> None:
+        self._recorder = recorder
+        self._loop = loop
+        self._show = tick
+        self._stopped = ""
+
+    def stop(self, reason: str) -> None:
+        """End the session soon; safe to call from a signal handler."""
+        self._stopped = reason
+
+    def run_simulated(self, guests: Sequence[SimulatedGuest]) -> str:
+        """Until all are done; returns '' or why it ended before that."""
+        for guest in guests:
+            self._loop.idle(guest.step)
+        self._loop.run(lambda: bool(self._stopped) or all(g.state == "done" for g in guests), self._tick)
+        for guest in guests:
+            guest.power_off("powered off")
+        return self._stopped
+
+    def run_qemu(self, guests: Sequence[QemuGuest], timeout: float | None) -> str:
+        """Until all are done or one has died; returns '' or why it ended before all were done."""
+        deadline = time.monotonic() + timeout if timeout else None
+
+        def over() -> bool:
+            if deadline and time.monotonic() > deadline:
+                self.stop(f"the workload was not done after {timeout:g} s")
+            for guest in guests:
+                guest.poll()
+                if guest.exit_code:
+                    self.stop(f"the guest at port {guest.port.number} is {guest.state}: {guest.log() or 'no word from QEMU'}")
+            finished = all(g.state == "done" or g.state.startswith("fail") or not g.alive for g in guests)
+            return bool(self._stopped) or finished
+
+        try:
+            for guest in guests:
+                guest.power_on()
+            self._loop.run(over, self._tick)
+            failed = [g for g in guests if g.state.startswith("fail")]
+            if failed and not self._stopped:
+                self._stopped = f"the guest at port {failed[0].port.number} says: {failed[0].state}"
+            if not self._stopped:
+                self._end(guests, QemuGuest.ask_power_off, POWER_OFF_S)
+        finally:
+            self._end(guests, QemuGuest.terminate, TERMINATE_S)
+            for guest in guests:
+                guest.kill()
+                guest.close()
+        return self._stopped
+
+    def _end(self, guests: Sequence[QemuGuest], ask: Callable[[QemuGuest], None], seconds: float) -> None:
+        """Ask the guests to end, and go on serving them until they have, or the time is up."""
+        for guest in guests:
+            ask(guest)
+        deadline = time.monotonic() + seconds
+
+        def over() -> bool:
+            for guest in guests:
+                guest.poll()
+            return not any(g.alive for g in guests) or time.monotonic() > deadline
+
+        self._loop.run(over, self._tick)
+
+    def _tick(self) -> None:
+        self._recorder.writer.tick()
+        self._show()

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reading a switch profile from a TOML file (the device takes the mapping, DESIGN 2)."""
+
+import tomllib
+from pathlib import Path
+
+from device.profile import Profile, ProfileError
+from ntbtrace.errors import SetupError
+
+
+def load_profile(path: Path) -> Profile:
+    """The profile in the file. Raises SetupError with the file's name and what is wrong in it."""
+    try:
+        return Profile.from_mapping(tomllib.loads(path.read_text()))
+    except OSError as error:
+        raise SetupError(f"cannot read profile {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ProfileError) as error:
+        raise SetupError(f"profile {path}: {error}") from error

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""StatusLine: what a long command shows while it runs: one line that is rewritten, or a line per change in a pipe."""
+
+import sys
+from typing import TextIO
+
+
+class StatusLine:
+    """`show(text, milestone)`: on a terminal `text` replaces the last line; elsewhere changed milestones are printed."""
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._last = ""
+
+    def show(self, text: str, milestone: str) -> None:
+        if self._terminal:
+            self._stream.write(f"\r\x1b[K{text}")
+            self._stream.flush()
+        elif milestone != self._last:
+            self._last = milestone
+            print(milestone, file=self._stream, flush=True)
+
+    def done(self) -> None:
+        """Leave the line as it is; what is printed next begins a new one."""
+        if self._terminal:
+            self._stream.write("\n")
+            self._stream.flush()
