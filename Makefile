@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Everything works from a fresh clone with Python 3.11, make and git; `vm` and the guest tests also need VM_PACKAGES.
+
+VENV := .venv
+BIN := $(VENV)/bin
+NTBTRACE := $(BIN)/ntbtrace
+VM_PACKAGES := qemu-system-x86 gcc make binutils xz-utils
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: run test vm packages lint bench clean
+.DEFAULT_GOAL := run
+
+# A minute with the tool: two simulated guests play ping-pong through the switch; the recording is read and replayed.
+run: $(VENV)/.installed
+	@rm -f run.ntbt run.ntbt.journal
+	$(NTBTRACE) record --workload pingpong -o run.ntbt
+	@echo
+	$(NTBTRACE) info run.ntbt
+	@echo
+	$(NTBTRACE) show run.ntbt --from 330 --limit 12
+	@echo
+	$(NTBTRACE) replay run.ntbt
+	@printf '\n%s\n' 'Next:' \
+	'  $(NTBTRACE) show run.ntbt | less                  every event, decoded' \
+	'  $(NTBTRACE) record --workload perf -o perf.ntbt   a copy through a memory window' \
+	'  make vm                                           the same with two real Linux guests in QEMU (Debian)' \
+	'  docs/your-own-vms.md                              your own virtual machines'
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+# Debian: two real Linux guests with the unmodified ntb_hw_idt and ntb_pingpong.
+vm: $(VENV)/.installed packages
+	$(NTBTRACE) guest build
+	@rm -f vm.ntbt vm.ntbt.journal
+	$(NTBTRACE) record --guests qemu --workload pingpong -o vm.ntbt
+	$(NTBTRACE) info vm.ntbt
+	$(NTBTRACE) replay vm.ntbt
+
+packages:
+	@missing=$$(for p in $(VM_PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ]; then \
+	  echo "make vm needs these Debian packages; as root: apt-get install" $$missing >&2; exit 1; fi; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis run.ntbt* vm.ntbt*
+
+$(VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo 'make: ntbtrace needs Python 3.11 or newer: install it, or say make PYTHON=/path/to/python3' >&2; exit 1; }
+	@echo 'Installing into $(VENV) ...'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

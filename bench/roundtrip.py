@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What serving one trapped access costs, against a C echo server and against a bare Python loop.
+
+A C client makes synchronous round trips over a Unix stream socket with the sizes of x-pci-proxy-dev (request
+40 bytes, reply 24), client and server on one core. Servers: C echo; Python epoll + recvmsg_into that answers a
+constant; ours, with the transport, the model of the switch and the recorder. The requests are ACCESSES, repeated.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from struct import Struct
+
+from device.profile import DEFAULT
+
+import device
+from ntbtrace.capture.guests.names import RegisterNames
+from table import Figure, report
+
+HERE = Path(__file__).parent
+ROUND_TRIPS = 50_000
+ROUNDS = 9
+PORT = 0
+BAR0 = 0xFE80_0000
+LEAST_OF_ECHO = 0.35
+LEAST_OF_BARE = 0.6
+
+# One turn of ping-pong as ntb_hw_idt and ntb_pingpong play it: take the interrupt (message, bell), answer, and a
+# look at the link. R: read; a number: the value written; a name: that register's place in the global space, written.
+R = None
+ACCESSES: list[tuple[str, int | str | None]] = [
+    ("NTINTSTS", R), ("INMSG0", R), ("MSGSTS", 0x000F_000F), ("INDBELLMSK", 0xFFFF_FFFF), ("INDBELLSTS", 0x1),
+    ("GASAADDR", "SWP0MSGCTL0"), ("GASADATA", 0x1), ("OUTMSG0", 0x1234), ("MSGSTS", R), ("OUTDBELLSET", 0x4),
+    ("INDBELLMSK", 0xFFFF_FFFE), ("NTCTL", R), ("NTMTBLADDR", 0x0), ("NTMTBLDATA", R), ("GASAADDR", "SESTS"),
+    ("GASADATA", R),
+]  # fmt: skip
+
+HEADER = Struct("<i4xQ")
+BAR_ACCESS = Struct("<QQIB3x")
+CMD_BAR_WRITE, CMD_BAR_READ = 4, 5
+
+
+def requests() -> bytes:
+    """ACCESSES as x-pci-proxy-dev sends them."""
+    names = RegisterNames(device.register_table(DEFAULT))
+    messages = []
+    for name, value in ACCESSES:
+        command = CMD_BAR_READ if value is R else CMD_BAR_WRITE
+        data = names.switch_offset(value) if isinstance(value, str) else value or 0
+        payload = BAR_ACCESS.pack(BAR0 + names.offset(name), data, 4, True)
+        messages.append(HEADER.pack(command, len(payload)) + payload)
+    return b"".join(messages)
+
+
+def build(directory: Path) -> Path:
+    """Compile roundtrip.c; exits with one line when there is no C compiler."""
+    program = directory / "roundtrip"
+    try:
+        subprocess.run(["gcc", "-O2", "-o", program, HERE / "roundtrip.c"], check=True)
+    except FileNotFoundError:
+        sys.exit("bench: roundtrip.c needs gcc: install it (Debian: apt-get install gcc libc6-dev)")
+    return program
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Pin this process, and what it starts, to the last core that it may use."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def nanoseconds(server: list[str], program: Path, sequence: Path, directory: Path) -> float:
+    """One run: a round trip's mean time with `server` (its words; FD becomes the socket)."""
+    ours, theirs = socket.socketpair()
+    words = [str(theirs.fileno()) if word == "FD" else word for word in server]
+    with subprocess.Popen(words, pass_fds=[theirs.fileno()]) as process:
+        theirs.close()
+        client = subprocess.run(
+            [program, "client", str(ours.fileno()), sequence, str(ROUND_TRIPS)],
+            pass_fds=[ours.fileno()], stdout=subprocess.PIPE, text=True, timeout=120,
+        )  # fmt: skip
+        ours.close()
+        process.wait(60)
+    if client.returncode or process.returncode:
+        sys.exit(f"bench: {server[-3:]} failed")
+    return float(client.stdout)
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="ntbtrace-bench-") as name, one_core():
+        directory = Path(name)
+        program = build(directory)
+        sequence = directory / "requests"
+        sequence.write_bytes(requests())
+        python = [sys.executable, str(HERE / "servers.py")]
+        servers = {
+            "echo": [str(program), "echo", "FD"],
+            "bare": [*python, "bare", "FD", name],
+            "ntbtrace": [*python, "ntbtrace", "FD", name],
+        }
+        times: dict[str, list[float]] = {key: [] for key in servers}
+        for _ in range(ROUNDS):
+            for key, words in servers.items():
+                times[key].append(nanoseconds(words, program, sequence, directory))
+    of_echo = median(a / b for a, b in zip(times["echo"], times["ntbtrace"], strict=True))
+    of_bare = median(a / b for a, b in zip(times["bare"], times["ntbtrace"], strict=True))
+    return [
+        Figure("round trip: C echo", median(times["echo"]), "ns"),
+        Figure("round trip: bare Python loop", median(times["bare"]), "ns"),
+        Figure("round trip: ntbtrace, model and recorder", median(times["ntbtrace"]), "ns"),
+        Figure("ntbtrace as a part of C echo's rate", of_echo, "", LEAST_OF_ECHO),
+        Figure("ntbtrace as a part of the bare loop's rate", of_bare, "", LEAST_OF_BARE),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(report(measure()))
