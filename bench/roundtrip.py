@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What serving one trapped access costs, against a C echo server and against a bare Python loop.
 
-A C client makes synchronous round trips over a Unix stream socket with the sizes of x-pci-proxy-dev (request
-40 bytes, reply 24), client and server on one core. Servers: C echo; Python epoll + recvmsg_into that answers a
-constant; ours, with the transport, the model of the switch and the recorder. The requests are ACCESSES, repeated.
+A C client makes synchronous round trips over a Unix stream socket with the sizes of x-pci-proxy-dev
+(request 40 bytes, reply 24), client and server on one core. Servers: C echo; Python epoll + recvmsg_into
+that answers a constant; ours, with transport, model and recorder. The requests are ACCESSES, repeated.
 """
 
 import os
@@ -31,8 +31,8 @@ BAR0 = 0xFE80_0000
 LEAST_OF_ECHO = 0.35
 LEAST_OF_BARE = 0.6
 
-# One turn of ping-pong as ntb_hw_idt and ntb_pingpong play it: take the interrupt (message, bell), answer, and a
-# look at the link. R: read; a number: the value written; a name: that register's place in the global space, written.
+# One turn of ping-pong as ntb_hw_idt and ntb_pingpong play it: take the interrupt (message, bell), answer,
+# and a look at the link. R: read; a number: the value written; a name: its global offset, written.
 R = None
 ACCESSES: list[tuple[str, int | str | None]] = [
     ("NTINTSTS", R), ("INMSG0", R), ("MSGSTS", 0x000F_000F), ("INDBELLMSK", 0xFFFF_FFFF), ("INDBELLSTS", 0x1),

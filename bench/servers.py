@@ -12,7 +12,7 @@ MAX_FDS = 8
 
 
 def bare(peer: socket.socket, directory: Path) -> None:
-    """The least that a Python server of this protocol does: epoll, recvmsg_into with room for fds, one reply."""
+    """The least a Python server of this protocol does: epoll, recvmsg_into with room for fds, a reply."""
     request = Struct("<i4xQQQIB3x")
     reply = bytearray(Struct("<i4xQQ").pack(RET, 8, 0))
     buffer = bytearray(request.size)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How long the model takes to write its whole state: a seek in the debugger, and each block of a trace, pays this."""
+"""How long the model takes to write its whole state, as each block of a trace and each seek does."""
 
 import sys
 from statistics import median

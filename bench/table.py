@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Figure: one measured number beside its limit; `report` prints them as a table and says whether all were met."""
+"""Figure: one measured number beside its limit; `report` prints them and says whether all were met."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """`limit` is the least allowed value, or the greatest when `at_most`; None: measured for comparison only."""
+    """`limit` is the least allowed value, or the greatest when `at_most`; None: only for comparison."""
 
     name: str
     value: float
