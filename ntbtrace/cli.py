@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The `ntbtrace` program: find the command, call it, turn errors into one line and an exit code.
+
+A command is a module ntbtrace.commands.NAME with HELP, EXAMPLE, `arguments(parser)` and `run(args)`, which returns
+the exit code. Only the module of the command that is asked for is imported. Exit codes: 0 done, 1 the answer is "no"
+(a replay that differs), 2 bad input, 70 a bug of ours, 130 interrupted, 141 the reader of our output went away.
+"""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from ntbtrace import __version__
+from ntbtrace.errors import NtbTraceError
+
+PROGRAM = "ntbtrace"
+COMMANDS = {
+    "record": "start guests (simulated, or Linux in QEMU) and record what crosses between them",
+    "info": "what a trace holds: guests, profile, duration, counts by kind, port and register",
+    "show": "a trace in text, one decoded line an event; -f follows a running recording",
+    "replay": "perform a trace on a fresh model and compare every answer and effect",
+    "salvage": "make a whole file of a recording that was not closed",
+    "serve": "the switch for your own VMs: listen on sockets, record what crosses",
+    "exec": "run your own QEMU command line with the switch plugged in",
+    "console": "join the serial console of a guest that is being recorded",
+    "guest": "build the Linux guest image that `record --guests qemu` boots",
+}
+EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, but a wrong word on the command line is one line like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_BAD_INPUT, f"{PROGRAM}: {message} (see `{self.prog} --help`)\n")
+
+
+def build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; of the commands only the one in `argv` has its arguments."""
+    parser = Parser(
+        prog=PROGRAM,
+        description="Record, replay and read what crosses a non-transparent bridge between virtual machines.",
+        epilog=f"Try: {PROGRAM} record -o run.ntbt && {PROGRAM} show run.ntbt. Each COMMAND --help has an example.",
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the Python traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text)
+        if name == chosen:
+            module = import_module(f"{__package__}.commands.{name}")
+            sub.description = f"{module.HELP}."
+            sub.epilog = f"example: {module.EXAMPLE}"
+            module.arguments(sub)
+            sub.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; return its exit code. `argv` is without the program's name."""
+    argv = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in argv
+    try:
+        args = build_parser(argv).parse_args(argv)
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _fail("", EXIT_INTERRUPTED, debug)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        return EXIT_PIPE
+    except NtbTraceError as error:
+        return _fail(str(error), EXIT_BAD_INPUT, debug)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}", EXIT_BAD_INPUT, debug)
+    except Exception as error:
+        hint = "" if debug else f"; please report it with the output of `{PROGRAM} --debug ...`"
+        return _fail(f"internal error: {type(error).__name__}: {error}{hint}", EXIT_BUG, debug)
+
+
+def _fail(line: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    if line:
+        print(f"{PROGRAM}: {line}", file=sys.stderr)
+    return code
