@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How many recorded accesses a second the model performs anew and compares, reading the file included."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from roundtrip import one_core
+from table import Figure, report
+
+from ntbtrace.event import STIMULI
+from ntbtrace.replay.player import Player
+from ntbtrace.trace import open_trace
+
+ROUNDS = 5
+LEAST_PER_SECOND = 300_000
+RECORDINGS = {  # of simulated guests: words for `ntbtrace record`
+    "ping-pong": ["--workload", "pingpong", "--count", "5000"],
+    "window copy": ["--workload", "perf", "--size", str(1 << 20)],
+}
+
+
+def rate(path: Path) -> float:
+    """Accesses per second of one replay; exits if it is not identical."""
+    start = perf_counter()
+    with open_trace(path) as trace:
+        if Player(trace).run() is not None:
+            sys.exit(f"bench: the replay of {path.name} diverges")
+        elapsed = perf_counter() - start
+        accesses = sum(n for block in trace.blocks for kind, n in block.counts.items() if kind in STIMULI)
+    return accesses / elapsed
+
+
+def measure() -> list[Figure]:
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="ntbtrace-bench-") as directory, one_core():
+        for name, words in RECORDINGS.items():
+            path = Path(directory, f"{name}.ntbt")
+            record = [sys.executable, "-m", "ntbtrace", "record", *words, "-o", str(path)]
+            subprocess.run(record, check=True, stdout=subprocess.DEVNULL, timeout=300)
+            rates = [rate(path) for _ in range(ROUNDS)]
+            figures.append(Figure(f"replay, {name}", median(rates), "accesses/s", LEAST_PER_SECOND))
+    return figures
+
+
+if __name__ == "__main__":
+    sys.exit(report(measure()))
