@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The `ntbtrace` program: find the command, call it, turn errors into one line and an exit code.
 
-A command is a module ntbtrace.commands.NAME with HELP, EXAMPLE, `arguments(parser)` and `run(args)`, which returns
-the exit code. Only the module of the command that is asked for is imported. Exit codes: 0 done, 1 the answer is "no"
-(a replay that differs), 2 bad input, 70 a bug of ours, 130 interrupted, 141 the reader of our output went away.
+A command is a module ntbtrace.commands.NAME with HELP, EXAMPLE, `arguments(parser)` and `run(args)`,
+which returns the exit code. Only the module of the command that is asked for is imported. Exit codes:
+0 done, 1 the answer is "no" (a replay that differs), 2 bad input, 70 a bug of ours, 130 interrupted,
+141 the reader of our output went away.
 """
 
 import argparse
@@ -44,7 +45,7 @@ def build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = Parser(
         prog=PROGRAM,
         description="Record, replay and read what crosses a non-transparent bridge between virtual machines.",
-        epilog=f"Try: {PROGRAM} record -o run.ntbt && {PROGRAM} show run.ntbt. Each COMMAND --help has an example.",
+        epilog=f"Try: {PROGRAM} record -o run.ntbt; {PROGRAM} show run.ntbt. COMMAND --help has an example.",
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the Python traceback of an error")

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`ntbtrace show`: a trace in text, one decoded line an event; `-f` follows a running recording like
+strace.
+"""
+
+import argparse
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from ntbtrace.commands.options import natural
+from ntbtrace.errors import NtbTraceError
+from ntbtrace.event import Event
+from ntbtrace.render import HEADING, Renderer
+from ntbtrace.trace import follow, open_trace
+
+NAME = "show"
+HELP = "a trace in text, one decoded line an event; -f follows a running recording"
+EXAMPLE = "ntbtrace show run.ntbt --from 300 --limit 20 | grep OUTDBELLSET"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="a trace, closed or still being recorded")
+    parser.add_argument(
+        "--from", dest="first", type=natural, metavar="SEQ", help="begin with event SEQ (default: the first)"
+    )
+    parser.add_argument("--limit", type=natural, metavar="N", help="stop after N events")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as the recording grows")
+
+
+def run(args: argparse.Namespace) -> int:
+    with open_trace(args.file) as trace:
+        renderer = Renderer(trace.registers)
+        first = args.first or 0
+        if args.follow:
+            events = (event for event in follow(args.file, lambda: False) if event.seq >= first)
+        else:
+            last = trace.blocks[-1].last_seq if trace.blocks else 0
+            if first > last:
+                raise NtbTraceError(f"--from must be an event of {args.file} (0 to {last}), not {first}")
+            events = trace.events(first)
+        _print(islice(events, args.limit), renderer, flush=args.follow)
+    return 0
+
+
+def _print(events: Iterator[Event], renderer: Renderer, flush: bool) -> None:
+    print(HEADING)
+    for event in events:
+        print(renderer.line(event), flush=flush)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Explanation: what surrounds a divergence: the register's fields that differ, who wrote it last, the
+events around.
+
+Worked out on demand, from the trace; the replay itself keeps no history.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ntbtrace.decode import WRITES, covered, field_value, shift_of
+from ntbtrace.event import Event
+from ntbtrace.replay.divergence import TARGET, VALUE, Divergence
+from ntbtrace.trace import Trace
+
+
+@dataclass(frozen=True)
+class FieldDifference:
+    name: str
+    recorded: int
+    computed: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`register` is the stimulus's, '' for a window. The last writes are events before the stimulus, or
+    None.
+
+    Until the divergence both sides made the same writes; `computed_write` is another event than
+    `recorded_write` only when the model means another register (`computed_register`).
+    """
+
+    register: str
+    computed_register: str
+    fields: tuple[FieldDifference, ...]
+    recorded_write: Event | None
+    computed_write: Event | None
+    around: tuple[Event, ...]
+
+
+def explain(trace: Trace, divergence: Divergence, before: int = 5, after: int = 3) -> Explanation:
+    """`before` and `after`: how many events around the divergence to show."""
+    event, difference = divergence.event, divergence.first
+    target = computed = event.target
+    fields: tuple[FieldDifference, ...] = ()
+    recorded_value, computed_value = difference.recorded, difference.computed
+    if isinstance(recorded_value, int) and isinstance(computed_value, int):
+        if difference.what == TARGET:
+            computed = computed_value
+        elif difference.what == VALUE:
+            fields = _fields(trace, event, recorded_value, computed_value)
+    recorded_write = last_write(trace, target, event.seq)
+    computed_write = recorded_write if computed == target else last_write(trace, computed, event.seq)
+    around = tuple(
+        trace.events(max(difference.seq - before, trace.blocks[0].first_seq), difference.seq + after)
+    )
+    registers = trace.registers
+    return Explanation(
+        registers.name(target), registers.name(computed), fields, recorded_write, computed_write, around
+    )
+
+
+def last_write(trace: Trace, target: int, before: int) -> Event | None:
+    """The last write to register `target` in an event before seq `before`, whichever way it took."""
+    if not target:
+        return None
+    for index in range(len(trace.blocks) - 1, -1, -1):
+        info = trace.blocks[index]
+        if info.first_seq >= before or target not in info.targets:
+            continue
+        columns = trace.block(index).columns
+        is_write = np.isin(columns["kind"], [int(kind) for kind in WRITES])
+        rows = np.flatnonzero(is_write & (columns["target"] == target) & (columns["seq"] < before))
+        if len(rows):
+            seq = int(columns["seq"][rows[-1]])
+            return next(trace.events(seq, seq))
+    return None
+
+
+def _fields(trace: Trace, event: Event, recorded: int, computed: int) -> tuple[FieldDifference, ...]:
+    shift = shift_of(event)
+    both = (
+        FieldDifference(f.name, field_value(f, recorded, shift), field_value(f, computed, shift))
+        for f in covered(event, trace.registers)
+    )
+    return tuple(difference for difference in both if difference.recorded != difference.computed)
