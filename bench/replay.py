@@ -8,12 +8,11 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from roundtrip import one_core
-from table import Figure, report
-
 from ntbtrace.event import STIMULI
 from ntbtrace.replay.player import Player
 from ntbtrace.trace import open_trace
+from roundtrip import one_core
+from table import Figure, report
 
 ROUNDS = 5
 LEAST_PER_SECOND = 300_000
