@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
 
-import device
 from device.profile import Profile
+
+import device
 from ntbtrace.capture.guests.clients import CLIENTS, Work
 from ntbtrace.capture.guests.driver import IdtDriver
 from ntbtrace.capture.guests.names import RegisterNames
@@ -23,10 +24,12 @@ def recorder(path: Path, profile: Profile = device.DEFAULT) -> Recorder:
 
 
 def simulate(
-    path: Path, workload: str = "pingpong", *, seed: int = 1, count: int = 5, size: int = 256, roll_every: int = 0,
-    after: Callable[[Recorder], None] | None = None,
+    path: Path, workload: str = "pingpong", *, seed: int = 1, count: int = 5, size: int = 256,
+    roll_every: int = 0, after: Callable[[Recorder], None] | None = None,
 ) -> Path:  # fmt: skip
-    """Record simulated guests until their workload is done; a new block every `roll_every` turns; `after` goes on."""
+    """Record simulated guests until their workload is done; a new block every `roll_every` turns;
+    `after` goes on.
+    """
     trace = recorder(path)
     names = RegisterNames(device.register_table(device.DEFAULT))
     guests = []
@@ -52,14 +55,18 @@ def simulate(
 
 
 def random_accesses(seed: int, number: int, roll_every: int = 0) -> Callable[[Recorder], None]:
-    """For simulate(after=...): registers and windows hit at random, with the values that matter more often."""
+    """For simulate(after=...): registers and windows hit at random, with the values that matter more
+    often.
+    """
 
     def go(trace: Recorder) -> None:
         random = Random(seed)
         for turn in range(number):
             port = trace.port(random.choice(PORTS))
             size = random.choice((1, 2, 4, 4, 4, 8))
-            value = random.choice((0, 1, random.getrandbits(8 * size), (1 << 8 * size) - 1)) & (1 << 8 * size) - 1
+            value = (
+                random.choice((0, 1, random.getrandbits(8 * size), (1 << 8 * size) - 1)) & (1 << 8 * size) - 1
+            )
             bar, span = random.choice(((0, 0x1000), (0, 0x1000), (2, 0x200), (3, 0x100), (5, 64)))
             offset = random.randrange(span) & -size
             match random.randrange(8):
@@ -78,7 +85,9 @@ def random_accesses(seed: int, number: int, roll_every: int = 0) -> Callable[[Re
 
 
 def rewrite(source: Path, path: Path, change: Callable[[Event], Event | None]) -> Path:
-    """A copy of the trace `source`, block by block through the writer, each event as `change` gives it; None drops it."""
+    """A copy of the trace `source`, block by block through the writer, each event as `change` gives it;
+    None drops it.
+    """
     with open_trace(source) as trace:
         snapshots = [trace.block(index).snapshot for index in range(len(trace.blocks))]
         current = iter(snapshots)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which room may import which (DESIGN 1), read from every import statement in the sources, lazy ones included."""
+"""Which room may import which (DESIGN 1), read from every import in the sources, lazy ones too."""
 
 import ast
 import sys
@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 # room -> the rooms and packages that it may import, besides the standard library, itself and ntbtrace.errors.
 # decode and render are helpers of the readers: what an event means, and its line of text.
 ALL = frozenset(("device", "event", "trace", "capture", "replay", "query", "repl", "exporters", "symbols",
-                 "decode", "render", "numpy", "prompt_toolkit", "scapy", "construct", "lz4", "elftools"))  # fmt: skip
+                 "decode", "render", "numpy", "prompt_toolkit", "scapy", "construct",
+                 "lz4", "elftools"))  # fmt: skip
 MAY_IMPORT = {
     "device": frozenset(),
     "event": frozenset(("device.host",)),
@@ -96,5 +97,7 @@ def test_the_test_would_notice(tmp_path: Path) -> None:
 
 
 def test_every_source_has_its_licence() -> None:
-    without = [path for path in sources() if "SPDX-License-Identifier: GPL-2.0-or-later" not in path.read_text()]
+    without = [
+        path for path in sources() if "SPDX-License-Identifier: GPL-2.0-or-later" not in path.read_text()
+    ]
     assert [module_of(path) for path in without if path.read_text().strip()] == []
