@@ -30,6 +30,7 @@ from ntbtrace.event import endpoint_of
 NAME = "record"
 HELP = "start guests (simulated, or Linux in QEMU) and record what crosses between them"
 EXAMPLE = "ntbtrace record --guests qemu --workload pingpong -o pingpong.ntbt"
+QUIET = ("quiet", "printk.time=0", "printk.devkmsg=on")  # the init reports through the kernel's log
 TIMEOUT_S = 300.0  # for a workload that ends by itself
 
 
@@ -43,7 +44,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", type=Path, metavar="FILE.toml", help="chip, ports, partitions, BARs")
     parser.add_argument("--no-payload", action="store_true", help="keep hashes of guest memory, not its bytes")
     parser.add_argument("--timeout", type=float, metavar="S",
-                        help=f"end a run that is not done after S seconds (default: {TIMEOUT_S:g}; shell: none)")  # fmt: skip
+                        help=f"end a run that is not done after S seconds (default: {TIMEOUT_S:g}; "
+                        "none for shell and for images of yours)")  # fmt: skip
     work = parser.add_argument_group("how much")
     work.add_argument("--count", type=int, default=Work.count, metavar="N",
                       help=f"ping-pongs that each guest counts (default: {Work.count})")  # fmt: skip
@@ -107,7 +109,8 @@ def run(args: argparse.Namespace) -> int:
             why = session.run_simulated(simulated)
         else:
             real = guests = _real(args, spec, recorder, loop)
-            timeout = args.timeout or (None if args.workload == "shell" else TIMEOUT_S)
+            by_itself = args.workload != "shell" and args.kernel is None and args.drive is None
+            timeout = args.timeout or (TIMEOUT_S if by_itself else None)
             why = session.run_qemu(real, timeout)
     finally:
         for number, handler in before.items():
@@ -156,7 +159,7 @@ def _simulated(args: argparse.Namespace, profile: Profile, recorder: Recorder) -
 
 def _real(args: argparse.Namespace, spec: QemuSpec, recorder: Recorder, loop: Loop) -> list[QemuGuest]:
     place = rundir.create()
-    words = [f"ntbtrace.workload={args.workload}", f"ntbtrace.count={args.count}"]
+    words = [*QUIET, f"ntbtrace.workload={args.workload}", f"ntbtrace.count={args.count}"]
     if args.size is not None:
         words.append(f"ntbtrace.order={args.size.bit_length() - 1}")
     return [

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Building the guest image, and finding it again: cached by what it is made of.
+
+The cache ($XDG_CACHE_HOME/ntbtrace, else ~/.cache/ntbtrace) holds the downloaded packages and one image per content:
+the exact package versions together with our own files. A change of either makes a new image.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from ntbtrace.capture.guests.image import cpio, debian, modules
+from ntbtrace.errors import NtbTraceError, SetupError
+
+HERE = Path(__file__).parent
+CURRENT = "current"  # names the image that was built last, so that finding it needs no apt
+
+
+@dataclass(frozen=True)
+class GuestImage:
+    """`kernel` and `initrd` for QEMU; `modules` holds the .ko files with DWARF, `release` the kernel's."""
+
+    directory: Path
+    release: str
+
+    @property
+    def kernel(self) -> Path:
+        return self.directory / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        return self.directory / "initrd.gz"
+
+    @property
+    def modules(self) -> Path:
+        return self.directory / "modules"
+
+    @property
+    def driver_header(self) -> Path:
+        """The chip's reference: ntb_hw_idt.h of the drivers that were built."""
+        return self.directory / "ntb_hw_idt.h"
+
+
+def cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "ntbtrace"
+
+
+def _own_files() -> list[Path]:
+    return sorted(path for path in HERE.iterdir() if path.is_file())
+
+
+def _own_key() -> str:
+    return _hash([path.read_bytes() for path in _own_files()])
+
+
+def _hash(parts: list[bytes]) -> str:
+    digest = blake2b(digest_size=8)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
+
+
+def find() -> GuestImage | None:
+    """The image that was built last, if our own files have not changed since; asks no package manager."""
+    try:
+        name = (cache() / CURRENT).read_text().strip()
+    except OSError:
+        return None
+    return _load(cache() / "images" / Path(name).name) if name.startswith(_own_key()) else None
+
+
+def _load(directory: Path) -> GuestImage | None:
+    try:
+        release = (directory / "release").read_text()
+    except OSError:
+        return None
+    return GuestImage(directory, release)
+
+
+def build(say: Callable[[str], None], *, force: bool = False) -> GuestImage:
+    """Make the image, or find it made. `say` gets a line per step. Raises SetupError when something is missing."""
+    debian.require_tools()
+    place = cache()
+    for directory in (place, place / "packages", place / "images"):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    versions = debian.packages()
+    name = f"{_own_key()}-{_hash([f'{key}={value}'.encode() for key, value in sorted(versions.items())])}"
+    directory = place / "images" / name
+    found = _load(directory)
+    if found is None or force:
+        with tempfile.TemporaryDirectory(dir=place, prefix="build-") as work:
+            made = _make(versions, place / "packages", Path(work), say)
+            shutil.rmtree(directory, ignore_errors=True)
+            try:
+                made.rename(directory)
+            except OSError as error:  # another build was first
+                if _load(directory) is None:
+                    raise SetupError(f"cannot keep the image in {directory}: {error.strerror}") from error
+        found = _load(directory)
+        if found is None:
+            raise NtbTraceError(f"the image in {directory} vanished: another build removed it; run this again")
+    (place / CURRENT).write_text(name + "\n")
+    say(f"guest image of kernel {found.release}: {found.directory}")
+    return found
+
+
+def _make(versions: dict[str, str], packages: Path, work: Path, say: Callable[[str], None]) -> Path:
+    root, made = work / "root", work / "image"
+    made.mkdir()
+    (made / "modules").mkdir()
+    for name, version in versions.items():
+        package = debian.fetch(name, version, packages, say)
+        say(f"extract {name}")
+        debian.extract(package, root)
+    release = next(name for name in versions if name.startswith("linux-image-")).removeprefix("linux-image-")
+    say("take the NTB drivers from linux-source-6.1")
+    drivers = modules.sources(root, work)
+    say("compile the NTB drivers, ntb_perf_fixed and ntb_ecfg")
+    modules.compile_modules(root, release, drivers, work, made / "modules")
+    shutil.copy(drivers / "hw/idt/ntb_hw_idt.h", made)
+    shutil.copy(root / f"boot/vmlinuz-{release}", made / "vmlinuz")
+    say("write the initial RAM disk")
+    (made / "initrd.gz").write_bytes(cpio.archive(_files(root, made / "modules", work)))
+    (made / "release").write_text(release)
+    return made
+
+
+def _files(root: Path, built: Path, work: Path) -> list[cpio.Entry]:
+    directories = ("bin", "dev", "lib", "lib/modules", "proc", "sys")
+    return [
+        *map(cpio.directory, directories),
+        cpio.character_device("dev/console", 5, 1),
+        cpio.executable("bin/busybox", (root / "bin/busybox").read_bytes()),
+        cpio.executable("init", (HERE / "init").read_bytes()),
+        *(
+            cpio.executable(f"lib/modules/{module.name}", modules.stripped(module, work))
+            for module in sorted(built.glob("*.ko"))
+        ),
+    ]

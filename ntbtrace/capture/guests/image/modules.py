@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernel modules: the NTB drivers as Debian's linux-source has them, ntb_perf mended beside it, and ntb_ecfg."""
+
+import shutil
+from pathlib import Path
+
+from ntbtrace.capture.guests.image.debian import run
+
+HERE = Path(__file__).parent
+DRIVERS = "linux-source-6.1/drivers/ntb"
+CONFIG = ("CONFIG_NTB=m", "CONFIG_NTB_IDT=m", "CONFIG_NTB_PINGPONG=m", "CONFIG_NTB_TOOL=m", "CONFIG_NTB_PERF=m")
+OURS = ("ntb_ecfg.c", "ntb_perf_fixed.patch")
+
+
+def sources(root: Path, work: Path) -> Path:
+    """Take the drivers' sources out of the extracted linux-source package; returns drivers/ntb."""
+    archive = root / "usr/src/linux-source-6.1.tar.xz"
+    run(["tar", "-xf", str(archive), "-C", str(work), DRIVERS])
+    return work / DRIVERS
+
+
+def compile_modules(root: Path, release: str, drivers: Path, work: Path, into: Path) -> None:
+    """Build all modules against the extracted headers; the .ko files, with DWARF, go to `into`."""
+    headers = root / f"usr/src/linux-headers-{release}"
+    wrapper = headers / "Makefile"  # Debian's names its other half by absolute path; ours is not installed
+    wrapper.write_text(wrapper.read_text().replace("/usr/src", str(root / "usr/src")))
+    _make(headers, drivers, *CONFIG)
+    own = work / "own"
+    own.mkdir()
+    shutil.copy(drivers / "test/ntb_perf.c", own)
+    # a repository around the cache would make git apply skip the file
+    run(["env", f"GIT_CEILING_DIRECTORIES={work}", "git", "apply", str(HERE / "ntb_perf_fixed.patch")], cwd=own)
+    (own / "ntb_perf.c").rename(own / "ntb_perf_fixed.c")
+    shutil.copy(HERE / "ntb_ecfg.c", own)
+    (own / "Kbuild").write_text("obj-m := ntb_perf_fixed.o ntb_ecfg.o\n")
+    _make(headers, own, f"KBUILD_EXTRA_SYMBOLS={drivers / 'Module.symvers'}")
+    for module in (*drivers.rglob("*.ko"), *own.glob("*.ko")):
+        shutil.copy(module, into)
+
+
+def _make(headers: Path, directory: Path, *words: str) -> None:
+    run(["make", "-C", str(headers), f"M={directory}", *words, "modules"])
+
+
+def stripped(module: Path, work: Path) -> bytes:
+    """The module without DWARF, for the RAM disk."""
+    copy = work / f"stripped-{module.name}"
+    run(["strip", "--strip-debug", "-o", str(copy), str(module)])
+    return copy.read_bytes()
