@@ -31,9 +31,6 @@ MAX_BYTES = 32  # of an event's data that are shown
 _CFG = frozenset((Kind.CFG_READ, Kind.CFG_WRITE))
 _MEMORY = frozenset((Kind.MEM_READ, Kind.MEM_WRITE))
 _TEXT = frozenset((Kind.ATTACH, Kind.DETACH, Kind.MARK, Kind.CONSOLE, Kind.FAULT))
-_CLEARS = frozenset(("RW1C", "W1C"))
-_SETS = frozenset(("RW1S", "W1S"))
-_HIDDEN = frozenset(("RSVD",))
 
 
 def plain(text: str | bytes) -> str:
@@ -143,19 +140,14 @@ class Renderer:
             if text:
                 shown.append(text)
             known = known & ~mask | new << field.lsb
-            if event.kind not in WRITES or field.access in _WRITABLE:
+            if event.kind not in WRITES or field.access == "RW":
                 seen |= mask
         self._known[target], self._seen[target] = known, seen
         return shown
 
 
-_WRITABLE = frozenset(("RW", "RWL", "RWS"))
-
-
 def _changed(field: Field, new: int, old: int, seen: bool) -> str:
     """'CPEN=1' the first time (not for 0), 'CPEN 0->1' later, '' when nothing changed."""
-    if field.access in _HIDDEN:
-        return ""
     if not seen:
         return f"{plain(field.name)}={named(new, field.values)}" if new else ""
     if new == old:
@@ -166,12 +158,12 @@ def _changed(field: Field, new: int, old: int, seen: bool) -> str:
 def _written(field: Field, new: int, old: int, seen: bool) -> tuple[str, int]:
     """The text of a write to this field, and what the field then holds as far as can be told."""
     name = plain(field.name)
-    if field.access in _CLEARS:
-        return (f"{name} clear {named(new, {})}" if new else "", old & ~new)
-    if field.access in _SETS:
-        return (f"{name} set {named(new, {})}" if new else "", old | new)
-    if field.access in _WRITABLE:
+    if field.access == "RW":
         return _changed(field, new, old, seen), new
+    if field.access == "RW1C":
+        return (f"{name} clears {named(new, {})}" if new else "", old & ~new)
+    if field.access == "WO":
+        return (f"{name}={named(new, field.values)}" if new else "", old)
     return "", old
 
 

@@ -61,6 +61,8 @@ def _side(field: str, side: int | bytes | Effect | None, registers: RegisterTabl
             return kind_name(side)
         case "endpoint":
             return f"port {port_name(side)}"
+        case "cause" | "size":
+            return str(side)
     return f"{side:#x}"
 
 

@@ -43,6 +43,8 @@ def _header(trace: Trace) -> Iterator[tuple[str, str]]:
     yield "file", f"{plain(str(trace.path))}, {size:,} bytes, format {trace.format_version}"
     if trace.closed:
         yield "", "closed cleanly"
+    elif trace.salvaged:
+        yield "", "not closed, but salvaged: it ends where the recorder was stopped"
     else:
         yield "", f"not closed: still being recorded, or run `ntbtrace salvage {plain(str(trace.path))}`"
     yield "recorded", f"{_wall(header.start_wall_ns)} by {plain(header.tool)}: {plain(header.command)}"
@@ -76,6 +78,8 @@ def _contents(trace: Trace) -> Iterator[tuple[str, str]]:
     blocks = trace.blocks
     duration = blocks[-1].last_t - blocks[0].first_t if blocks else 0
     yield "events", f"{len(trace):,} in {seconds(duration)} s, {len(blocks)} blocks"
+    if trace.lost:
+        yield "  missing", f"{trace.lost:,} that could not be written"
     kinds: Counter[int] = Counter()
     for block in blocks:
         kinds.update(block.counts)

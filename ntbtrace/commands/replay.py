@@ -50,7 +50,10 @@ def _remarks(trace: Trace) -> Iterator[str]:
             "a difference may be a correction of the model (see CHANGELOG)"
         )
     if not trace.closed:
-        yield "the recording was not closed: replaying what is there"
+        state = "salvaged" if trace.salvaged else "not closed"
+        yield f"the recording was {state}: replaying what is there"
+    if trace.lost:
+        yield f"{trace.lost:,} events could not be written when it was recorded"
 
 
 def _play(player: Player, progress: bool) -> Divergence | None:

@@ -104,8 +104,11 @@ def _compare_effects(seq: int, events: Sequence[Event], computed: Sequence[Effec
         return [Difference(MISSING, events[0].seq, "", recorded[0], None)]
     if not recorded or list(computed[1:]) == recorded:
         return [Difference(UNEXPECTED, events[0].seq if events else seq, "", None, computed[0])]
-    return [
+    found = [
         Difference(EFFECT, events[0].seq, field, was, now)
         for field, was, now in zip(Effect._fields, recorded[0], computed[0], strict=True)
         if was != now
     ]
+    if events[0].cause != seq:
+        found.append(Difference(EFFECT, events[0].seq, "cause", events[0].cause, seq))
+    return found

@@ -10,10 +10,9 @@ player got there.
 from bisect import bisect_right
 from collections.abc import Callable
 
-from device.profile import Profile, ProfileError
-
 import device
 from device.host import IrqMode
+from device.profile import Profile, ProfileError
 from ntbtrace.errors import TraceFormatError
 from ntbtrace.event import Event, Inject, Kind, endpoint_of, port_of
 from ntbtrace.replay.divergence import KIND, STATE, Difference, Divergence, Outcome, compare
@@ -114,6 +113,12 @@ class Player:
     def _advance(self, until: int, stop: bool) -> Divergence | None:
         while self.position < until:
             block = self._block_of(self.position)
+            if self.position > self.trace.blocks[block].last_seq:  # a gap: these events are lost
+                if until < self._starts[block + 1]:
+                    self.position = until
+                    return None
+                self._restore(block + 1)
+                continue
             script = self._load(block)
             found = None
             if self.position == script.first and self._compared != block:

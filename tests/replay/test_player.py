@@ -105,9 +105,9 @@ def test_a_position_outside_the_trace(trace: Trace) -> None:
 
 
 CHANGES = {
-    Kind.MEM_WRITE: ("endpoint", "offset", "value"),
-    Kind.MEM_READ: ("endpoint", "offset"),
-    Kind.IRQ: ("endpoint", "value"),
+    Kind.MEM_WRITE: ("endpoint", "offset", "value", "cause"),
+    Kind.MEM_READ: ("endpoint", "offset", "cause"),
+    Kind.IRQ: ("endpoint", "value", "cause"),
     Kind.MMIO_READ: ("value", "status", "target"),
     Kind.CFG_READ: ("value", "status", "target"),
     Kind.MMIO_WRITE: ("status", "target"),
@@ -120,6 +120,8 @@ def other(event: Event, field: str) -> int:
     value: int = getattr(event, field)
     if field == "endpoint":
         return 16 if value == 0 else 0
+    if field == "cause":
+        return value - 1
     return value ^ 1
 
 
