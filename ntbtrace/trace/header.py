@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Header: how and of what a trace was recorded; the first bytes of the file."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, get_origin
+
+from ntbtrace.errors import TraceFormatError
+from ntbtrace.trace.guard import checksum, compress, damaged, expand, reading
+from ntbtrace.trace.layout import FORMAT_VERSION, HEADER, HEADER_MAGIC, MAX_HEADER
+
+PAYLOADS = ("full", "hashed")
+_CHECKED = HEADER.size - 4  # bytes before the CRC
+
+
+@dataclass
+class Header:
+    """`profile` and `registers` are what device.Profile and device.register_table make; JSON-able."""
+
+    model_version: int
+    profile: dict[str, Any]
+    registers: dict[str, Any]
+    command: str
+    tool: str
+    transports: dict[str, str]  # port -> "mpqemu" | "simulated"
+    guests: dict[str, Any]
+    start_wall_ns: int
+    start_mono_ns: int
+    boot_id: str
+    payloads: str  # "full" | "hashed": guest memory replaced by keyed hashes
+
+
+def registers_digest(registers: dict[str, Any]) -> str:
+    """32 hex digits that tell two register tables apart."""
+    text = json.dumps(registers, sort_keys=True, separators=(",", ":"))
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def encode_header(header: Header) -> bytes:
+    body = {**asdict(header), "registers_digest": registers_digest(header.registers)}
+    raw = json.dumps(body, separators=(",", ":")).encode()
+    stored = compress(raw)
+    start = HEADER.pack(HEADER_MAGIC, FORMAT_VERSION, 0, len(stored), len(raw), 0)[:_CHECKED]
+    return start + checksum(start, stored).to_bytes(4, "little") + stored
+
+
+def decode_header(path: Path, start: bytes, body: bytes) -> Header:
+    """`start`: the first HEADER.size bytes; `body`: body_length() bytes behind them."""
+    _, _, _, _, raw_length, crc = HEADER.unpack(start)
+    with reading(path, 0, "the header"):
+        if checksum(start[:_CHECKED], body) != crc:
+            raise ValueError("wrong checksum")
+        loaded = json.loads(expand(body, raw_length, MAX_HEADER))
+        header = Header(**{field.name: loaded[field.name] for field in fields(Header)})
+        for field in fields(Header):
+            kind: Any = get_origin(field.type) or field.type
+            value = getattr(header, field.name)
+            if not isinstance(value, kind):
+                raise ValueError(f"{field.name} is of type {type(value).__name__}")
+        if loaded["registers_digest"] != registers_digest(header.registers):
+            raise ValueError("the digest is not that of the register table")
+    return header
+
+
+def body_length(path: Path, start: bytes, size: int) -> int:
+    """The length of the header's body, when `start` begins a trace that this version reads.
+
+    `size`: of the file. Raises TraceFormatError.
+    """
+    if size == 0:
+        raise TraceFormatError(f"{path} is empty: nothing was recorded")
+    if not start.startswith(HEADER_MAGIC[: len(start)]):
+        raise TraceFormatError(f"{path} is not a trace of ntbtrace: it begins with {start[:8].hex(' ')}")
+    if len(start) < HEADER.size:
+        raise damaged(path, len(start), "the file ends inside its header")
+    _, version, _, stored, raw_length, _ = HEADER.unpack(start)
+    if version > FORMAT_VERSION:
+        raise TraceFormatError(
+            f"{path}: trace is of format version {version}, "
+            f"this ntbtrace reads up to {FORMAT_VERSION}: upgrade"
+        )
+    if version == 0:
+        raise damaged(path, 8, "there is no format version 0")
+    if stored > size - HEADER.size:
+        raise damaged(path, 12, f"the header says {stored} bytes of body, the file has {size - HEADER.size}")
+    if raw_length > MAX_HEADER:
+        raise damaged(path, 16, f"a header of {raw_length} bytes is more than the {MAX_HEADER} there can be")
+    length: int = stored
+    return length

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Trace: a file opened for reading, whole, or still being recorded, or left behind by a killed recorder."""
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ntbtrace.errors import NtbTraceError
+from ntbtrace.event import Event
+from ntbtrace.trace.block import Block, block_of_rows, decode_block
+from ntbtrace.trace.frame import read_frame
+from ntbtrace.trace.guard import damaged, reading
+from ntbtrace.trace.header import Header, body_length, decode_header
+from ntbtrace.trace.index import Index, decode_index, find_index
+from ntbtrace.trace.journal import Kept, identity, read_journal
+from ntbtrace.trace.layout import FORMAT_VERSION, HEADER, TAIL, FrameType
+from ntbtrace.trace.registers import RegisterTable
+from ntbtrace.trace.summary import BlockInfo, decode_summary, summarize
+
+
+class Source:
+    """The file behind a Trace: its header; `begin`, where its frames begin; its journal's `identity`."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises NtbTraceError, TraceFormatError."""
+        self.path = path
+        try:
+            self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise NtbTraceError(f"cannot open {path}: {error.strerror}") from error
+        try:
+            start = os.pread(self.fd, HEADER.size, 0)
+            length = body_length(path, start, self.size())
+            body = os.pread(self.fd, length, HEADER.size)
+            self.header = decode_header(path, start, body)
+        except OSError as error:
+            os.close(self.fd)
+            raise NtbTraceError(f"cannot read {path}: {error.strerror}") from error
+        except BaseException:
+            os.close(self.fd)
+            raise
+        self.begin = HEADER.size + length
+        self.identity = identity(start + body)
+
+    def size(self) -> int:
+        return os.fstat(self.fd).st_size
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+class Scan:
+    """What stands in a file, found without its tail: whole blocks up to byte `end`, then perhaps `index`."""
+
+    def __init__(self, source: Source) -> None:
+        self.blocks: list[BlockInfo] = []
+        self.end = source.begin
+        self.index: Index | None = None
+        self._source = source
+
+    def go_on(self) -> None:
+        """Take in the frames that are whole by now. Raises TraceFormatError for one that is damaged."""
+        source = self._source
+        size = source.size()
+        while self.end < size and self.index is None:
+            frame = read_frame(source.path, source.fd, self.end, size)
+            if frame is None:
+                return
+            if frame.type == FrameType.EVENTS:
+                with reading(source.path, frame.offset, "the block's summary"):
+                    info = decode_summary(frame.summary, frame.offset, frame.length)
+                    if self.blocks and info.first_seq <= self.blocks[-1].last_seq:
+                        raise ValueError(f"event {info.first_seq} after event {self.blocks[-1].last_seq}")
+                self.blocks.append(info)
+            elif frame.type == FrameType.INDEX:
+                self.index = decode_index(frame, source.path)
+                behind = self.end + frame.length
+                if size > behind + TAIL.size:
+                    raise damaged(source.path, behind, f"{size - behind} bytes behind the index")
+                return
+            self.end += frame.length
+
+
+def continuation(kept: Sequence[Kept], next_seq: int) -> list[Kept]:
+    """The halves of a journal whose rows go on at `next_seq`: those before are in the file already."""
+    found = []
+    for half in kept:
+        if half.first_seq == next_seq and len(half.rows):
+            found.append(half)
+            next_seq += len(half.rows)
+    return found
+
+
+class Trace:
+    """See open_trace(). Iterating gives Events; len() is their number; `with` closes the file.
+
+    `blocks`: what each block holds, in order of seq. `closed`: the recording ended properly. `salvaged`: the file
+    was made whole afterwards. `lost`: events that could not be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._source = Source(path)
+        self.format_version = FORMAT_VERSION
+        self.header: Header = self._source.header
+        self._kept: dict[int, Kept] = {}
+        self._cached: tuple[int, Block] | None = None
+        try:
+            index = self._load()
+        except OSError as error:
+            self.close()
+            raise NtbTraceError(f"cannot read {path}: {error.strerror}") from error
+        except BaseException:
+            self.close()
+            raise
+        self.blocks: Sequence[BlockInfo] = index.blocks
+        self.closed, self.salvaged, self.lost = index.closed, index.salvaged, index.lost
+        self._starts = [info.first_seq for info in self.blocks]
+
+    def _load(self) -> Index:
+        source = self._source
+        frame = find_index(self.path, source.fd, source.size())
+        if frame is not None:
+            return decode_index(frame, self.path)
+        kept = read_journal(
+            self.path, source.identity
+        )  # before the file: what leaves one is already in the other
+        scan = Scan(source)
+        scan.go_on()
+        if scan.index is not None:
+            return scan.index
+        blocks = scan.blocks
+        for half in continuation(kept, blocks[-1].last_seq + 1 if blocks else 0):
+            self._kept[len(blocks)] = half
+            blocks.append(summarize(half.first_seq, half.rows))
+        return Index(blocks, closed=False, salvaged=False, lost=0)
+
+    @cached_property
+    def registers(self) -> RegisterTable:
+        with reading(self.path, HEADER.size, "the register table"):
+            return RegisterTable(self.header.registers)
+
+    def block(self, index: int) -> Block:
+        """Block number `index` of `blocks`. Raises TraceFormatError when it is damaged."""
+        if self._cached is None or self._cached[0] != index:
+            self._cached = (index, self._read_block(index))
+        return self._cached[1]
+
+    def _read_block(self, index: int) -> Block:
+        info = self.blocks[index]
+        if info.offset is None:
+            half = self._kept[index]
+            return block_of_rows(info, half.rows, half.payload, half.snapshot, self.path)
+        try:
+            frame = read_frame(self.path, self._source.fd, info.offset, self._source.size())
+        except OSError as error:
+            raise NtbTraceError(f"cannot read {self.path}: {error.strerror}") from error
+        with reading(self.path, info.offset, "the block's summary"):
+            if frame is None or decode_summary(frame.summary, frame.offset, frame.length) != info:
+                raise ValueError("it is not what the index says")
+        return decode_block(info, frame, self.path)
+
+    def events(self, first: int = 0, last: int | None = None) -> Iterator[Event]:
+        """The events of seq `first` to `last` (the end), both included; other blocks are not read."""
+        for index in range(max(bisect_right(self._starts, first) - 1, 0), len(self.blocks)):
+            info = self.blocks[index]
+            if last is not None and info.first_seq > last:
+                return
+            begin = max(first - info.first_seq, 0)
+            end = info.count if last is None else min(last + 1 - info.first_seq, info.count)
+            if begin < end:
+                yield from self.block(index).events(begin, end)
+
+    def __iter__(self) -> Iterator[Event]:
+        return self.events()
+
+    def __len__(self) -> int:
+        return sum(info.count for info in self.blocks)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_trace(path: str | os.PathLike[str]) -> Trace:
+    """Open a trace. One that was not closed opens too: its blocks, and behind them the rows of its journal.
+
+    Raises NtbTraceError when it cannot be read, TraceFormatError (with the place) when it is damaged.
+    """
+    return Trace(Path(path))

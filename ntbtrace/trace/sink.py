@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sink: the growing file. Whole frames or nothing; locked, so that nobody salvages a running recording."""
+
+import fcntl
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ntbtrace.errors import NtbTraceError
+from ntbtrace.trace.index import Index, encode_index
+from ntbtrace.trace.summary import BlockInfo
+
+_CHUNK = 1 << 20
+
+
+def locked(fd: int) -> bool:
+    """Whether a recorder has this file open for writing."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
+
+
+class Sink:
+    """A new file at `path` that begins with `header`. Raises NtbTraceError when it cannot be made."""
+
+    def __init__(self, path: Path, header: bytes, overwrite: bool) -> None:
+        self.path = path
+        self.blocks: list[BlockInfo] = []
+        try:
+            if overwrite:
+                self._remove()
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError as error:
+            raise NtbTraceError(f"{path} exists: choose another name, or say --overwrite") from error
+        except OSError as error:
+            raise NtbTraceError(f"cannot create {path}: {error.strerror}") from error
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        self._end = 0
+        try:
+            self._append(header)
+        except OSError as error:
+            self.discard()
+            raise NtbTraceError(f"cannot write {path}: {error.strerror}") from error
+
+    def _remove(self) -> None:
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return
+        try:
+            if locked(fd):
+                raise NtbTraceError(f"{self.path} is being recorded by another ntbtrace: choose another name")
+        finally:
+            os.close(fd)
+        self.path.unlink()
+
+    def block(self, info: BlockInfo, frame: bytes) -> None:
+        """Append the frame of a block. Raises OSError, and the file is as before."""
+        if not os.fstat(self._fd).st_nlink:
+            raise FileNotFoundError(2, "it was removed while it was being recorded")
+        offset = self._end
+        self._append(frame)
+        self.blocks.append(replace(info, offset=offset, length=len(frame)))
+
+    def copy(self, fd: int, end: int, blocks: Sequence[BlockInfo]) -> None:
+        """Take over the first `end` bytes of another trace, in which `blocks` are. Raises OSError."""
+        while self._end < end:
+            chunk = os.pread(fd, min(_CHUNK, end - self._end), self._end)
+            if not chunk:
+                raise OSError(5, "it became shorter")
+            self._append(chunk)
+        self.blocks.extend(blocks)
+
+    def index(self, *, closed: bool, salvaged: bool = False, lost: int = 0) -> None:
+        """Append index and tail: the file is whole. Raises OSError."""
+        self._append(encode_index(Index(self.blocks, closed, salvaged, lost), self._end))
+
+    def sync(self) -> None:
+        """Until it is on the disk."""
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        self.path.unlink(missing_ok=True)
+        self.close()
+
+    def _append(self, data: bytes) -> None:
+        left = memoryview(data)
+        at = self._end
+        try:
+            while left:
+                count = os.pwrite(self._fd, left, at)
+                at += count
+                left = left[count:]
+        except OSError:
+            os.ftruncate(self._fd, self._end)
+            raise
+        self._end = at

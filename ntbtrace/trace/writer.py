@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""TraceWriter: rows into the journal in place, by whoever records; blocks into the file, by a thread."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from time import monotonic
+
+from ntbtrace.errors import NtbTraceError
+from ntbtrace.event import EFFECTS, INLINE, NO_BAR, NO_ENDPOINT, ROW, Event, Kind
+from ntbtrace.trace.block import encode_block
+from ntbtrace.trace.header import Header, encode_header
+from ntbtrace.trace.journal import Geometry, Half, create_journal, identity, journal_path
+from ntbtrace.trace.layout import KIND_AT, MAX_DATA
+from ntbtrace.trace.sink import Sink
+
+ROWS = 32768  # of a half: the most that a block holds
+EFFECT_ROWS = 1024  # that one stimulus may have
+PAYLOAD = 4 << 20  # bytes of a half
+PAYLOAD_ROOM = 256 << 10  # bytes that one stimulus with its effects may have
+MIN_SNAPSHOT = 64 << 10  # bytes set aside for a snapshot; four times the first one if that is more
+OLD_S = 10.0  # rows older than this become a block
+
+_SIZE = ROW.size
+
+
+class TraceWriter:
+    """A recording in the making. All methods are for one thread, the one that records.
+
+    Hot path: pack a row (event.ROW) into `rows` at `pos`, then add ROW.size to `pos`. Its seq is
+    first_seq + pos // ROW.size. A stimulus begins only while pos <= limit, else call roll() first; its own
+    row is packed after those of its effects, because a row whose kind is not 0 counts as complete.
+
+    `error` is set when the file cannot grow any more; recording then goes on without it and `lost` counts.
+    """
+
+    rows: memoryview
+    pos: int
+    limit: int
+    first_seq: int
+
+    def __init__(
+        self,
+        path: Path,
+        header: Header,
+        snapshot: Callable[[], bytes],
+        *,
+        overwrite: bool = False,
+        rows: int = ROWS,
+        effect_rows: int = EFFECT_ROWS,
+    ) -> None:
+        """Create PATH and PATH.journal. `snapshot` gives the device's state; called in roll().
+
+        Raises NtbTraceError if PATH exists (unless `overwrite`) or cannot be made.
+        """
+        self.path = path
+        self.error: NtbTraceError | None = None
+        self.lost = 0
+        self._snapshot = snapshot
+        first = snapshot()
+        encoded = encode_header(header)
+        self._sink = Sink(path, encoded, overwrite)
+        geometry = Geometry(rows, PAYLOAD, max(MIN_SNAPSHOT, 4 * len(first)))
+        try:
+            self._halves = create_journal(path, identity(encoded), geometry)
+        except NtbTraceError:
+            self._sink.discard()
+            raise
+        self._row_limit = (rows - effect_rows) * _SIZE
+        self._free = threading.Semaphore(1)  # counts the free half
+        self._sealed: SimpleQueue[tuple[Half, int, int] | None] = SimpleQueue()
+        self._closed = False
+        self._use(0, 0, first)
+        self._thread = threading.Thread(target=self._write, name="trace writer", daemon=True)
+        self._thread.start()
+
+    def _use(self, number: int, first_seq: int, snapshot: bytes) -> None:
+        half = self._halves[number]
+        half.start(first_seq, snapshot)
+        self._active = number
+        self._payload_used = 0
+        self._places: dict[bytes, int] = {}
+        self._since = monotonic()
+        self.first_seq = first_seq
+        self.pos = 0
+        self.limit = self._row_limit
+        self.rows = half.rows
+
+    def roll(self) -> None:
+        """Between stimuli: give the rows so far to the writer thread, go on in the other half.
+
+        Waits if that one is not written yet (the disk is slower than the guests).
+        """
+        count = self.pos // _SIZE
+        if not count:
+            return
+        self._seal(count)
+        self._free.acquire()
+        self._use(1 - self._active, self.first_seq + count, self._snapshot())
+
+    def _seal(self, count: int) -> None:
+        rows = self.rows
+        kinds = bytes(rows[KIND_AT : count * _SIZE : _SIZE])
+        at = kinds.find(0)
+        while at >= 0:  # the model raised an error inside a stimulus and nobody said so
+            t = int.from_bytes(rows[at * _SIZE : at * _SIZE + 8], "little")
+            ROW.pack_into(rows, at * _SIZE, t, 0, 1, 0, 0, 0, NO_ENDPOINT, NO_BAR, 0, Kind.LOST)
+            at = kinds.find(0, at + 1)
+        self._sealed.put((self._halves[self._active], count, self._payload_used))
+
+    def add_payload(self, data: bytes) -> int:
+        """Keep `data` (more than 8 bytes) beside the rows; returns what the row's value must be.
+
+        Raises NtbTraceError for more than 128 KiB, or more than 256 KiB within one stimulus.
+        """
+        place = self._places.get(data)
+        if place is not None:
+            return place
+        place = self._payload_used
+        end = place + len(data)
+        if len(data) > MAX_DATA or end > PAYLOAD:
+            raise NtbTraceError(
+                f"an event may carry {MAX_DATA} bytes, a stimulus with its effects {PAYLOAD_ROOM}: "
+                f"{len(data)} more are too much"
+            )
+        self._halves[self._active].payload[place:end] = data
+        self._places[data] = place
+        self._payload_used = end
+        if end > PAYLOAD - PAYLOAD_ROOM:
+            self.limit = -1  # the next stimulus finds a fresh half
+        return place
+
+    def tick(self) -> None:
+        """Between stimuli, now and then: rolls when the rows are 10 s old."""
+        if not self.pos:
+            self._since = monotonic()
+        elif monotonic() - self._since >= OLD_S:
+            self.roll()
+
+    def append(self, event: Event) -> None:
+        """Record `event` as it is; its seq must be the next one. For tools; effects follow their stimulus."""
+        if self.pos > self.limit and event.kind not in EFFECTS:
+            self.roll()
+        seq = self.first_seq + self.pos // _SIZE
+        if event.seq != seq:
+            raise NtbTraceError(f"the next event must be number {seq}, not {event.seq}")
+        if self.pos >= len(self.rows):
+            raise NtbTraceError(f"event {seq}: a stimulus with more effects than a block can hold")
+        value, size = event.value, event.size
+        if event.data is not None:
+            size = len(event.data)
+            value = int.from_bytes(event.data, "little") if size <= INLINE else self.add_payload(event.data)
+        cause = 0 if event.cause is None else seq - event.cause
+        ROW.pack_into(
+            self.rows, self.pos, event.t, event.offset, value, size, cause, event.target,
+            event.endpoint, event.bar, event.status, event.kind,
+        )  # fmt: skip
+        self.pos += _SIZE
+
+    def close(self) -> None:
+        """Write what is left and the index, remove the journal: "closed cleanly". Then look at `error`."""
+        if self._closed:
+            return
+        self._closed = True
+        count = self.pos // _SIZE
+        if count:
+            self._seal(count)
+        self._sealed.put(None)
+        self._thread.join()
+        try:
+            self._sink.index(closed=True, lost=self.lost)
+        except OSError as error:
+            self._fail(error)
+        self._sink.close()
+        journal_path(self.path).unlink(missing_ok=True)
+        if self.error is not None:
+            self.error = NtbTraceError(f"{self.error}; {self.lost} events were lost")
+
+    # The writer thread
+
+    def _write(self) -> None:
+        while (job := self._sealed.get()) is not None:
+            half, count, payload_used = job
+            if self.error is None:
+                try:
+                    rows = half.array(count)
+                    info, frame = encode_block(
+                        half.first_seq, rows, half.payload[:payload_used], half.snapshot
+                    )
+                    self._sink.block(info, frame)
+                except Exception as error:
+                    self._fail(error)
+            if self.error is not None:
+                self.lost += count
+            half.free(count)
+            self._free.release()
+
+    def _fail(self, error: Exception) -> None:
+        if self.error is None:
+            why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            self.error = NtbTraceError(
+                f"{self.path} cannot be written any more: {why}; what is in it stays readable"
+            )
