@@ -12,9 +12,9 @@ class RegisterNames:
         self._fields: dict[str, tuple[int, int]] = {}
         for row in table["registers"]:
             indices = row["indices"]
-            for k, index in enumerate(indices if indices is not None else [None]):
+            for index in indices if indices is not None else [None]:
                 name = row["name"] if index is None else row["name"].format(index)
-                self._offsets.setdefault(row["space"], {})[name] = row["offset"] + k * row["stride"]
+                self._offsets.setdefault(row["space"], {})[name] = row["offset"] + row["stride"] * (index or 0)
                 for field, lsb, width, *_ in row["fields"]:
                     self._fields[f"{name}.{field}"] = (lsb, width)
 
