@@ -14,6 +14,7 @@ from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
 
 POWER_OFF_S = 20.0  # for a guest to power itself off before its QEMU is told to end
+ENDED = ("done", "fail")
 TERMINATE_S = 5.0  # for a QEMU to end before it is killed
 
 
@@ -32,9 +33,20 @@ class Session:
 
     def run_simulated(self, guests: Sequence[SimulatedGuest]) -> str:
         """Until all are done; returns '' or why it ended before that."""
-        for guest in guests:
-            self._loop.idle(guest.step)
-        self._loop.run(lambda: bool(self._stopped) or all(g.state == "done" for g in guests), self._tick)
+
+        def turn() -> bool:
+            """One access of each guest; ends the loop at the same access in every run with the same seed."""
+            for guest in guests:
+                guest.step()
+            if all(guest.state in ENDED for guest in guests):
+                self._loop.stop()
+            return True
+
+        self._loop.idle(turn)
+        self._loop.run(lambda: bool(self._stopped), self._tick)
+        failed = [guest for guest in guests if guest.state == "fail"]
+        if failed and not self._stopped:
+            self._stopped = f"the guest at port {failed[0].port.number} failed: {failed[0].said}"
         for guest in guests:
             guest.power_off("powered off")
         return self._stopped

@@ -108,7 +108,11 @@ class Perf(Client):
     _copied = False
 
     def mask_messages(self) -> Steps:
-        return self.driver.nt_write("MSGSTSMSK", self.driver.names.mask("MSGSTSMSK.OUTMSG"))
+        """perf_init_msg: only the command's register interrupts; it is written last."""
+        names = self.driver.names
+        inbound = names.mask("MSGSTSMSK.INMSG")
+        mask = names.mask("MSGSTSMSK.OUTMSG") | inbound & ~(inbound & -inbound)
+        return self.driver.nt_write("MSGSTSMSK", mask)
 
     def run(self) -> Steps:
         driver, guest = self.driver, self.guest

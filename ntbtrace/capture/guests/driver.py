@@ -200,8 +200,8 @@ class IdtDriver:
         yield from self.nt_write("NTCTL", names.mask("NTCTL.CPEN"))
         reqid = names.get("REQIDCAP.REQID", (yield from self.nt_read("REQIDCAP")))
         yield from self.nt_write("NTMTBLADDR", self.part)
-        entry = names.put("NTMTBLDATA.REQID", reqid) | names.put("NTMTBLDATA.PART", self.part)
-        yield from self.nt_write("NTMTBLDATA", entry | names.mask("NTMTBLDATA.VALID"))
+        entry = names.put("NTMTBL0.REQID", reqid) | names.put("NTMTBL0.PART", self.part)
+        yield from self.nt_write("NTMTBLDATA", entry | names.mask("NTMTBL0.VALID"))
         yield from self._signal()
 
     def link_disable(self) -> Steps:
@@ -219,7 +219,7 @@ class IdtDriver:
             return up
         if not (yield from self.nt_read("NTCTL")) & names.mask("NTCTL.CPEN"):
             return up
-        if not (yield from self._map_entry(self.part)) & names.mask("NTMTBLDATA.VALID"):
+        if not (yield from self._map_entry(self.part)) & names.mask("NTMTBL0.VALID"):
             return up
         for index, (port, part) in enumerate(self.peers):
             if not (yield from self.sw_read(f"SWPORT{port}STS")) & names.mask(f"SWPORT{port}STS.LINKUP"):
@@ -228,7 +228,7 @@ class IdtDriver:
                 continue
             if not (yield from self.peer_read(port, "NTCTL")) & names.mask("NTCTL.CPEN"):
                 continue
-            if (yield from self._map_entry(part)) & names.mask("NTMTBLDATA.VALID"):
+            if (yield from self._map_entry(part)) & names.mask("NTMTBL0.VALID"):
                 up |= 1 << index
         return up
 

@@ -50,6 +50,7 @@ class SimulatedGuest:
         self.random = Random(f"{seed}/{port.number}")
         self.memory = SimulatedMemory()
         self.state = "off"
+        self.said = ""
         self.results: dict[str, Any] = {}
         self.isr: Callable[[], Steps] | None = None
         self._interrupted = False
@@ -86,7 +87,7 @@ class SimulatedGuest:
 
     def say(self, state: str, line: str) -> None:
         """Change state and print a line on the guest's console."""
-        self.state = state
+        self.state, self.said = state, line
         self.port.console(line.encode())
 
     # Accesses, each one step

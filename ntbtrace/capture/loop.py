@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Loop: the one thread that serves all guests, so that the order of events is the truth and not a reconstruction.
+
+A handler is called when its file descriptor is readable and serves one access; a step (a guest inside this process)
+performs one access per turn. A handler that raises ends what it stands for, never the loop.
+"""
+
+import contextlib
+import select
+import time
+from collections.abc import Callable
+
+Handler = Callable[[], None]
+Failed = Callable[[Exception], None]
+
+
+class Loop:
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._handlers: dict[int, tuple[Handler, Failed | None]] = {}
+        self._steps: list[Callable[[], bool]] = []
+        self._stopped = False
+
+    def add(self, fd: int, handler: Handler, failed: Failed | None = None) -> None:
+        """Call `handler` whenever `fd` is readable. If it raises, fd is removed and `failed` gets the error."""
+        self._handlers[fd] = handler, failed
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def remove(self, fd: int) -> None:
+        """Forget `fd`; to be called before it is closed. Forgetting it twice is no error."""
+        if self._handlers.pop(fd, None) is not None:
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(fd)
+
+    def idle(self, step: Callable[[], bool]) -> None:
+        """Call `step` once a turn, until it returns False."""
+        self._steps.append(step)
+
+    def stop(self) -> None:
+        """End `run` after the present turn."""
+        self._stopped = True
+
+    def run(self, until: Callable[[], bool], tick: Callable[[], None] = lambda: None, interval: float = 0.1) -> None:
+        """Serve until `stop()`, or until `until()`, which is asked every `interval` seconds, after `tick()`."""
+        self._stopped = until()
+        handlers, poll, monotonic = self._handlers, self._epoll.poll, time.monotonic
+        next_tick = monotonic() + interval
+        while not self._stopped:
+            for fd, _ in poll(0 if self._steps else interval):
+                entry = handlers.get(fd)
+                if entry is None:  # removed by a handler of this very turn
+                    continue
+                try:
+                    entry[0]()
+                except Exception as error:  # whatever one peer provokes, the others go on
+                    self._fail(fd, entry[1], error)
+            if self._steps:
+                self._steps = [step for step in self._steps if step()]
+            if monotonic() >= next_tick:
+                tick()
+                self._stopped = self._stopped or until()
+                next_tick = monotonic() + interval
+
+    def _fail(self, fd: int, failed: Failed | None, error: Exception) -> None:
+        self.remove(fd)
+        if failed is None:
+            raise error
+        failed(error)
+
+    def close(self) -> None:
+        self._epoll.close()
