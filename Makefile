@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 NTBTRACE := $(BIN)/ntbtrace
-VM_PACKAGES := qemu-system-x86 gcc make binutils xz-utils
+VM_PACKAGES := qemu-system-x86 gcc make binutils xz-utils git libelf1 libssl3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
