@@ -146,21 +146,25 @@ def block_of_rows(info: BlockInfo, rows: Rows, payload: bytes, snapshot: bytes, 
 
 
 def encode_block(
-    first_seq: int, rows: Rows, payload: bytes | memoryview, snapshot: bytes
+    first_seq: int,
+    rows: Rows,
+    payload: bytes | memoryview,
+    snapshot: bytes,
+    pause: Callable[[], None] = lambda: None,
 ) -> tuple[BlockInfo, bytes]:
-    """The frame of an EVENTS block. `rows`: at least one, of ROW_DTYPE."""
+    """The frame of an EVENTS block. `rows`: at least one, of ROW_DTYPE. `pause` is called now and then."""
     info = summarize(first_seq, rows)
     entries, stored = [], []
     for name, number in COLUMNS.items():
-        encoding, width, raw = codec.encode(name, rows[name])
-        stored.append(compress(raw))
-        entries.append(PART.pack(number, encoding, width, len(stored[-1]), len(raw)))
-    for number, data in ((SNAPSHOT_PART, snapshot), (PAYLOAD_PART, payload)):
-        stored.append(compress(data))
-        entries.append(PART.pack(number, 0, 1, len(stored[-1]), len(data)))
-    return info, encode_frame(
-        FrameType.EVENTS, encode_summary(info), PARTS.pack(len(entries)), *entries, *stored
-    )
+        pause()
+        encoding, width, raw, data = codec.encode(name, rows[name])
+        stored.append(data)
+        entries.append(PART.pack(number, encoding, width, len(data), raw))
+    for number, plain in ((SNAPSHOT_PART, snapshot), (PAYLOAD_PART, payload)):
+        pause()
+        stored.append(compress(plain))
+        entries.append(PART.pack(number, 0, 1, len(stored[-1]), len(plain)))
+    return info, encode_frame(FrameType.EVENTS, encode_summary(info), PARTS.pack(len(entries)), *entries, *stored)
 
 
 def decode_block(info: BlockInfo, frame: Frame, path: Path) -> Block:

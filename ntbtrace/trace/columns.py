@@ -1,37 +1,48 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A column of a block as bytes, and back: numpy arrays to (encoding, width, raw bytes)."""
+"""A column of a block as bytes, and back."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ntbtrace.trace.guard import compress
 from ntbtrace.trace.layout import Encoding
 
 Array = NDArray[Any]
 
 _WIDTHS = (1, 2, 4, 8)
-DELTA_COLUMNS = frozenset(("t", "offset"))
 _SIGN = np.uint64(63)
 _ONE = np.uint64(1)
 
+# What is tried; the shortest is kept. A column that is not here: as it is, it compresses well in any form.
+_PLAIN, _PLANES, _DELTA = Encoding(0), Encoding.PLANES, Encoding.DELTA
+_TRIED = {
+    "t": (_DELTA | _PLANES,),
+    "offset": (_PLANES, _DELTA, _DELTA | _PLANES),  # registers; copies through a window
+    "value": (_PLAIN, _PLANES),  # a few values again and again; payload
+    "target": (_PLANES,),
+}
 
-def encode(name: str, column: Array) -> tuple[Encoding, int, bytes]:
-    """`column`: at least one unsigned integer."""
+
+def encode(name: str, column: Array) -> tuple[Encoding, int, int, bytes]:
+    """Encoding, width, raw length and compressed bytes of `column`: at least one unsigned integer."""
     column = np.ascontiguousarray(column)
     if (column == column[0]).all():
-        encoding, items = Encoding.CONSTANT, column[:1]
-    elif name in DELTA_COLUMNS:
-        encoding, items = Encoding.DELTA, _zigzag(column)
-    else:
-        encoding, items = Encoding(0), column
+        return _encode(Encoding.CONSTANT, column[:1])
+    tried = (_encode(encoding, column) for encoding in _TRIED.get(name, (_PLAIN,)))
+    return min(tried, key=lambda result: len(result[-1]))
+
+
+def _encode(encoding: Encoding, column: Array) -> tuple[Encoding, int, int, bytes]:
+    items = _zigzag(column) if encoding & Encoding.DELTA else column
     needed = int(items.max()).bit_length()
     width = next(width for width in _WIDTHS if needed <= 8 * width)
     items = items.astype(f"<u{width}", copy=False)
-    if width > 1 and encoding != Encoding.CONSTANT:
-        encoding |= Encoding.PLANES
+    if encoding & Encoding.PLANES:
         items = items.view(np.uint8).reshape(-1, width).T
-    return encoding, width, items.tobytes()
+    raw = items.tobytes()
+    return encoding, width, len(raw), compress(raw)
 
 
 def raw_length(encoding: int, width: int, count: int) -> int:
@@ -42,7 +53,7 @@ def raw_length(encoding: int, width: int, count: int) -> int:
 
 
 def decode(encoding: int, width: int, raw: bytes, dtype: np.dtype[Any], count: int) -> Array:
-    """Undo encode(). Raises ValueError when an item does not fit `dtype`."""
+    """Undo encode(), from the raw bytes. Raises ValueError when an item does not fit `dtype`."""
     if width > dtype.itemsize:
         raise ValueError(f"items of {width} bytes where there can be {dtype.itemsize}")
     if encoding & Encoding.PLANES:

@@ -78,8 +78,7 @@ def body_length(path: Path, start: bytes, size: int) -> int:
     _, version, _, stored, raw_length, _ = HEADER.unpack(start)
     if version > FORMAT_VERSION:
         raise TraceFormatError(
-            f"{path}: trace is of format version {version}, "
-            f"this ntbtrace reads up to {FORMAT_VERSION}: upgrade"
+            f"{path}: trace is of format version {version}, this ntbtrace reads up to {FORMAT_VERSION}: upgrade"
         )
     if version == 0:
         raise damaged(path, 8, "there is no format version 0")

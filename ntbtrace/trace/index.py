@@ -36,9 +36,7 @@ def encode_index(index: Index, offset: int) -> bytes:
     entries = []
     for info in index.blocks:
         summary = encode_summary(info)
-        entries.append(
-            INDEX_ENTRY.pack(info.offset, info.length, FrameType.EVENTS, 0, len(summary)) + summary
-        )
+        entries.append(INDEX_ENTRY.pack(info.offset, info.length, FrameType.EVENTS, 0, len(summary)) + summary)
     flags = (IndexFlag.CLOSED if index.closed else 0) | (IndexFlag.SALVAGED if index.salvaged else 0)
     frame = encode_frame(FrameType.INDEX, INDEX.pack(flags, len(entries), index.lost), *entries)
     place = TAIL_PLACE.pack(offset, len(frame))

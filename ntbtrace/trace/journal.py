@@ -89,7 +89,9 @@ class Half:
         self._snapshot_area = view[geometry.snapshot_at : geometry.snapshot_at + geometry.snapshot]
 
     def start(self, first_seq: int, snapshot: bytes) -> None:
-        """Take a free half into use."""
+        """Take a free half into use. Raises NtbTraceError for a snapshot that does not fit."""
+        if len(snapshot) > len(self._snapshot_area):
+            raise NtbTraceError(f"a snapshot must have at most {len(self._snapshot_area)} bytes, not {len(snapshot)}")
         self.first_seq, self.snapshot = first_seq, snapshot
         self._snapshot_area[: len(snapshot)] = snapshot
         head = HALF.pack(HALF_MAGIC, first_seq, len(snapshot))
@@ -129,9 +131,7 @@ def create_journal(path: Path, ident: bytes, geometry: Geometry) -> tuple[Half, 
     )
     mapping[: len(head) + CRC.size] = head + CRC.pack(checksum(head))
     view = memoryview(mapping)
-    first, second = (
-        Half(view[geometry.base(number) : geometry.base(number + 1)], geometry) for number in (0, 1)
-    )
+    first, second = (Half(view[geometry.base(number) : geometry.base(number + 1)], geometry) for number in (0, 1))
     return first, second
 
 
@@ -148,8 +148,8 @@ class Kept:
 def read_journal(path: Path, ident: bytes) -> list[Kept]:
     """What the journal of the trace at `path` holds, in order of seq.
 
-    Nothing if there is none, or if it belongs to another recording than `ident`. The recording may be running:
-    then a half that is given to other rows meanwhile is left out.
+    Nothing if there is none, or if it belongs to another recording than `ident`. The recording may
+    be running: then a half that is given to other rows meanwhile is left out.
     """
     try:
         fd = os.open(journal_path(path), os.O_RDONLY | os.O_CLOEXEC)
@@ -166,9 +166,7 @@ def read_journal(path: Path, ident: bytes) -> list[Kept]:
 
 
 def _geometry(head: bytes, ident: bytes, size: int) -> Geometry | None:
-    if len(head) < JOURNAL.size + CRC.size or CRC.unpack(head[JOURNAL.size :])[0] != checksum(
-        head[: JOURNAL.size]
-    ):
+    if len(head) < JOURNAL.size + CRC.size or CRC.unpack(head[JOURNAL.size :])[0] != checksum(head[: JOURNAL.size]):
         return None
     magic, version, row_size, found, rows, payload, snapshot = JOURNAL.unpack(head[: JOURNAL.size])
     if magic != JOURNAL_MAGIC or version != FORMAT_VERSION or row_size != ROW.size or found != ident:
@@ -202,9 +200,7 @@ def _read_half(fd: int, geometry: Geometry, number: int) -> Kept | None:
         rows, long = rows[: wrong[0]], long[: wrong[0]]
     payload = b""
     if long.any():
-        payload = os.pread(
-            fd, int((place[: len(long)] + size[: len(long)])[long].max()), base + geometry.payload_at
-        )
+        payload = os.pread(fd, int((place[: len(long)] + size[: len(long)])[long].max()), base + geometry.payload_at)
     if os.pread(fd, len(head), base) != head:
         return None
     return Kept(first_seq, rows, payload, snapshot)

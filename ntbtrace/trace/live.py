@@ -52,9 +52,7 @@ def _follow(source: Source, stop: Callable[[], bool]) -> Iterator[Event]:
             begin = next_seq - half.first_seq
             if begin < len(half.rows):
                 rows = half.rows[begin:]
-                block = block_of_rows(
-                    summarize(next_seq, rows), rows, half.payload, half.snapshot, source.path
-                )
+                block = block_of_rows(summarize(next_seq, rows), rows, half.payload, half.snapshot, source.path)
                 next_seq += len(rows)
                 yield from block.events()
         if not running:

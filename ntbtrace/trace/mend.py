@@ -18,10 +18,7 @@ from ntbtrace.trace.sink import Sink
 
 @dataclass(frozen=True)
 class SalvageReport:
-    """`changed` is False when the file was whole. `original`: where a damaged file went.
-
-    None if nothing was left out but a block that the recorder had not finished.
-    """
+    """`changed` is False when the file was whole. `original`: where a damaged file went, None if all is saved."""
 
     changed: bool
     events: int
@@ -44,9 +41,7 @@ def salvage(path: Path, say: Callable[[str], None]) -> SalvageReport:
             raise NtbTraceError(f"{path} is still being recorded: end the recording first") from error
         return _salvage(source, say)
     except OSError as error:
-        raise NtbTraceError(
-            f"cannot salvage {path}: {error.strerror}: {error.filename or path.parent}"
-        ) from error
+        raise NtbTraceError(f"cannot salvage {path}: {error.strerror}: {error.filename or path.parent}") from error
     finally:
         source.close()
 
@@ -64,6 +59,9 @@ def _salvage(source: Source, say: Callable[[str], None]) -> SalvageReport:
         damage = str(error)
     next_seq = scan.blocks[-1].last_seq + 1 if scan.blocks else 0
     kept = continuation(read_journal(path, source.identity), next_seq)
+    left = 0 if scan.index else source.size() - scan.end
+    if left and not damage and not kept:  # else it is the beginning of what the journal still has
+        damage = f"byte {scan.end}: the file ends inside a block"
     sink = Sink(path.with_name(path.name + ".salvaging"), b"", overwrite=True)
     try:
         sink.copy(source.fd, scan.end, scan.blocks)
@@ -82,7 +80,10 @@ def _salvage(source: Source, say: Callable[[str], None]) -> SalvageReport:
         raise
     finally:
         sink.close()
-    journal_path(path).unlink(missing_ok=True)
+    journal = journal_path(path)
+    if original is not None and journal.exists():
+        journal.replace(journal_path(original))
+    journal.unlink(missing_ok=True)
     events, journaled = sum(info.count for info in sink.blocks), sum(len(half.rows) for half in kept)
     say(f"{path}: saved {events:,} events, {journaled:,} of them from the journal")
     if original is not None:

@@ -98,8 +98,8 @@ def continuation(kept: Sequence[Kept], next_seq: int) -> list[Kept]:
 class Trace:
     """See open_trace(). Iterating gives Events; len() is their number; `with` closes the file.
 
-    `blocks`: what each block holds, in order of seq. `closed`: the recording ended properly. `salvaged`: the file
-    was made whole afterwards. `lost`: events that could not be written.
+    `blocks`: what each block holds, in order of seq. `closed`: the recording ended properly. `salvaged`: the
+    file was made whole afterwards. `lost`: events that could not be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -126,9 +126,7 @@ class Trace:
         frame = find_index(self.path, source.fd, source.size())
         if frame is not None:
             return decode_index(frame, self.path)
-        kept = read_journal(
-            self.path, source.identity
-        )  # before the file: what leaves one is already in the other
+        kept = read_journal(self.path, source.identity)  # before the file: what leaves one is already in the other
         scan = Scan(source)
         scan.go_on()
         if scan.index is not None:

@@ -31,9 +31,7 @@ class RegisterTable:
         self._names: dict[int, str] = {}
         self._rows: dict[int, int] = {}  # by id: index in _fields
         self._fields: list[tuple[Field, ...]] = []
-        self._ids: dict[
-            str, list[int]
-        ] = {}  # by name in capitals; an array's name without {} gives all its ids
+        self._ids: dict[str, list[int]] = {}  # by name in capitals; an array's name without {} gives all its ids
         for row in table["registers"]:
             first, name, indices = int(row["id"]), str(row["name"]), row["indices"]
             self._fields.append(tuple(map(_field, row["fields"])))

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Sink: the growing file. Whole frames or nothing; locked, so that nobody salvages a running recording."""
 
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +54,8 @@ class Sink:
         except FileNotFoundError:
             return
         try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise NtbTraceError(f"{self.path} is not a regular file: choose another name")
             if locked(fd):
                 raise NtbTraceError(f"{self.path} is being recorded by another ntbtrace: choose another name")
         finally:
@@ -60,8 +64,6 @@ class Sink:
 
     def block(self, info: BlockInfo, frame: bytes) -> None:
         """Append the frame of a block. Raises OSError, and the file is as before."""
-        if not os.fstat(self._fd).st_nlink:
-            raise FileNotFoundError(2, "it was removed while it was being recorded")
         offset = self._end
         self._append(frame)
         self.blocks.append(replace(info, offset=offset, length=len(frame)))
@@ -71,7 +73,7 @@ class Sink:
         while self._end < end:
             chunk = os.pread(fd, min(_CHUNK, end - self._end), self._end)
             if not chunk:
-                raise OSError(5, "it became shorter")
+                raise OSError(errno.EIO, "it became shorter")
             self._append(chunk)
         self.blocks.extend(blocks)
 
@@ -92,6 +94,8 @@ class Sink:
         self.close()
 
     def _append(self, data: bytes) -> None:
+        if not os.fstat(self._fd).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, "it was removed")
         left = memoryview(data)
         at = self._end
         try:

@@ -40,7 +40,7 @@ class BlockInfo:
 
 def summarize(first_seq: int, rows: Rows) -> BlockInfo:
     """`rows`: at least one, of layout.ROW_DTYPE."""
-    times = rows["t"]
+    times, targets = rows["t"], np.sort(rows["target"])
     counts = np.bincount(rows["kind"])
     endpoints = np.flatnonzero(np.bincount(rows["endpoint"]))
     return BlockInfo(
@@ -50,7 +50,7 @@ def summarize(first_seq: int, rows: Rows) -> BlockInfo:
         int(times.max()),
         {kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()},
         frozenset(endpoints.tolist()) - {NO_ENDPOINT},
-        frozenset(np.unique(rows["target"]).tolist()) - {0},
+        frozenset(targets[np.append(True, targets[1:] != targets[:-1])].tolist()) - {0},
     )
 
 

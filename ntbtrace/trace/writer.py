@@ -5,14 +5,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import EFFECTS, INLINE, NO_BAR, NO_ENDPOINT, ROW, Event, Kind
 from ntbtrace.trace.block import encode_block
 from ntbtrace.trace.header import Header, encode_header
 from ntbtrace.trace.journal import Geometry, Half, create_journal, identity, journal_path
-from ntbtrace.trace.layout import KIND_AT, MAX_DATA
+from ntbtrace.trace.layout import MAX_DATA
 from ntbtrace.trace.sink import Sink
 
 ROWS = 32768  # of a half: the most that a block holds
@@ -23,6 +23,12 @@ MIN_SNAPSHOT = 64 << 10  # bytes set aside for a snapshot; four times the first 
 OLD_S = 10.0  # rows older than this become a block
 
 _SIZE = ROW.size
+_GIVE_WAY_S = 50e-6
+
+
+def _give_way() -> None:
+    """Let the recording thread run: without a real pause, this one keeps the interpreter for up to 5 ms."""
+    sleep(_GIVE_WAY_S)
 
 
 class TraceWriter:
@@ -100,14 +106,12 @@ class TraceWriter:
         self._use(1 - self._active, self.first_seq + count, self._snapshot())
 
     def _seal(self, count: int) -> None:
-        rows = self.rows
-        kinds = bytes(rows[KIND_AT : count * _SIZE : _SIZE])
-        at = kinds.find(0)
-        while at >= 0:  # the model raised an error inside a stimulus and nobody said so
-            t = int.from_bytes(rows[at * _SIZE : at * _SIZE + 8], "little")
-            ROW.pack_into(rows, at * _SIZE, t, 0, 1, 0, 0, 0, NO_ENDPOINT, NO_BAR, 0, Kind.LOST)
-            at = kinds.find(0, at + 1)
-        self._sealed.put((self._halves[self._active], count, self._payload_used))
+        half = self._halves[self._active]
+        kinds = half.array(count)["kind"]
+        if not kinds.all():  # the model raised an error inside a stimulus and nobody said so
+            for row in (kinds == 0).nonzero()[0].tolist():
+                ROW.pack_into(self.rows, row * _SIZE, 0, 0, 1, 0, 0, 0, NO_ENDPOINT, NO_BAR, 0, Kind.LOST)
+        self._sealed.put((half, count, self._payload_used))
 
     def add_payload(self, data: bytes) -> int:
         """Keep `data` (more than 8 bytes) beside the rows; returns what the row's value must be.
@@ -175,7 +179,7 @@ class TraceWriter:
         self._sink.close()
         journal_path(self.path).unlink(missing_ok=True)
         if self.error is not None:
-            self.error = NtbTraceError(f"{self.error}; {self.lost} events were lost")
+            self.error = NtbTraceError(f"{self.error}; {self.lost:,} events were lost")
 
     # The writer thread
 
@@ -184,11 +188,8 @@ class TraceWriter:
             half, count, payload_used = job
             if self.error is None:
                 try:
-                    rows = half.array(count)
-                    info, frame = encode_block(
-                        half.first_seq, rows, half.payload[:payload_used], half.snapshot
-                    )
-                    self._sink.block(info, frame)
+                    rows, payload = half.array(count), half.payload[:payload_used]
+                    self._sink.block(*encode_block(half.first_seq, rows, payload, half.snapshot, _give_way))
                 except Exception as error:
                     self._fail(error)
             if self.error is not None:
@@ -199,6 +200,4 @@ class TraceWriter:
     def _fail(self, error: Exception) -> None:
         if self.error is None:
             why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-            self.error = NtbTraceError(
-                f"{self.path} cannot be written any more: {why}; what is in it stays readable"
-            )
+            self.error = NtbTraceError(f"{self.path} cannot be written any more: {why}; what is in it stays readable")
