@@ -64,9 +64,7 @@ def test_divergence_quietly(capsys: pytest.CaptureFixture[str], differing: tuple
 def test_a_register_by_field(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
     with open_trace(run) as trace:
         cpen = trace.registers.find("NTCTL")
-        victim = next(
-            e for e in trace if e.kind == Kind.MMIO_READ and e.target & 0xFFFFFF in cpen and e.value
-        )
+        victim = next(e for e in trace if e.kind == Kind.MMIO_READ and e.target & 0xFFFFFF in cpen and e.value)
     path = tmp_path / "field.ntbt"
     rewrite(run, path, lambda e: e._replace(value=0) if e.seq == victim.seq else e)
     assert cli.main(["replay", str(path)]) == 1
@@ -87,7 +85,5 @@ def test_another_model_version(capsys: pytest.CaptureFixture[str], run: Path, tm
         writer.close()
     assert cli.main(["replay", str(path)]) == 0
     remark, verdict = capsys.readouterr().out.splitlines()
-    assert remark.startswith(
-        f"recorded with model version {device.MODEL_VERSION + 1}, this is {device.MODEL_VERSION}"
-    )
+    assert remark.startswith(f"recorded with model version {device.MODEL_VERSION + 1}, this is {device.MODEL_VERSION}")
     assert verdict.startswith("identical")
