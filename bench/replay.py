@@ -39,7 +39,9 @@ def measure() -> list[Figure]:
         for name, words in RECORDINGS.items():
             path = Path(directory, f"{name}.ntbt")
             record = [sys.executable, "-m", "ntbtrace", "record", *words, "-o", str(path)]
-            subprocess.run(record, check=True, stdout=subprocess.DEVNULL, timeout=300)
+            done = subprocess.run(record, capture_output=True, text=True, timeout=300)
+            if done.returncode:
+                sys.exit(f"bench: {done.stderr}")
             rates = [rate(path) for _ in range(ROUNDS)]
             figures.append(Figure(f"replay, {name}", median(rates), "accesses/s", LEAST_PER_SECOND))
     return figures

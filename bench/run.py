@@ -4,7 +4,6 @@
 import sys
 
 import replay
-
 import roundtrip
 import snapshot
 from table import report

@@ -5,8 +5,6 @@ import sys
 from statistics import median
 from time import perf_counter_ns
 
-from device.profile import DEFAULT
-
 import device
 from table import Figure, report
 
@@ -28,8 +26,8 @@ class NoHost:
 
 
 def measure() -> list[Figure]:
-    switch = device.create(DEFAULT, NoHost())
-    restored = device.create(DEFAULT, NoHost())
+    switch = device.create(device.DEFAULT, NoHost())
+    restored = device.create(device.DEFAULT, NoHost())
     times: dict[str, list[int]] = {"snapshot": [], "restore": []}
     for value in range(ROUNDS):
         for endpoint in switch.endpoints.values():
@@ -41,9 +39,7 @@ def measure() -> list[Figure]:
         times["snapshot"].append(between - start)
         times["restore"].append(perf_counter_ns() - between)
     return [
-        Figure(
-            "snapshot of the switch", median(times["snapshot"]) / 1000, "us", MOST_MICROSECONDS, at_most=True
-        ),
+        Figure("snapshot of the switch", median(times["snapshot"]) / 1000, "us", MOST_MICROSECONDS, at_most=True),
         Figure("restore of the switch", median(times["restore"]) / 1000, "us"),
     ]
 
