@@ -88,3 +88,4 @@ def wait_for_file(recording: Recording, deadline: float) -> None:
         assert recording.process.poll() is None, recording.process.communicate()
         if time.monotonic() > deadline:
             pytest.fail("no trace file")
+        time.sleep(0.05)
