@@ -64,9 +64,7 @@ def random_accesses(seed: int, number: int, roll_every: int = 0) -> Callable[[Re
         for turn in range(number):
             port = trace.port(random.choice(PORTS))
             size = random.choice((1, 2, 4, 4, 4, 8))
-            value = (
-                random.choice((0, 1, random.getrandbits(8 * size), (1 << 8 * size) - 1)) & (1 << 8 * size) - 1
-            )
+            value = random.choice((0, 1, random.getrandbits(8 * size), (1 << 8 * size) - 1)) & (1 << 8 * size) - 1
             bar, span = random.choice(((0, 0x1000), (0, 0x1000), (2, 0x200), (3, 0x100), (5, 64)))
             offset = random.randrange(span) & -size
             match random.randrange(8):

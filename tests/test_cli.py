@@ -33,17 +33,13 @@ def test_help_is_light() -> None:
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
         "print([m for m in sys.modules if m.startswith('ntbtrace.commands')], file=sys.stderr)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr.splitlines() == ["[]", "[]"]
     assert all(name in done.stdout for name in cli.COMMANDS)
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_every_command_says_what_it_does_with_an_example(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_command_says_what_it_does_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     module = import_module(f"ntbtrace.commands.{name}")
     assert cli.COMMANDS[name] == module.HELP
     with pytest.raises(SystemExit) as end:
@@ -57,9 +53,7 @@ def test_version() -> None:
     assert ntbtrace("--version").stdout == f"ntbtrace {__version__}\n"
 
 
-@pytest.mark.parametrize(
-    "words", [(), ("nonsense",), ("show",), ("show", "x", "--limit", "-3"), ("--nonsense",)]
-)
+@pytest.mark.parametrize("words", [(), ("nonsense",), ("show",), ("show", "x", "--limit", "-3"), ("--nonsense",)])
 def test_a_wrong_command_line_is_one_line(words: tuple[str, ...]) -> None:
     done = ntbtrace(*words)
     assert done.returncode == 2

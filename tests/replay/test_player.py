@@ -127,9 +127,7 @@ def other(event: Event, field: str) -> int:
 
 @slow
 @given(data=st.data())
-def test_one_changed_column_is_reported_exactly_there(
-    path: Path, tmp_path: Path, data: st.DataObject
-) -> None:
+def test_one_changed_column_is_reported_exactly_there(path: Path, tmp_path: Path, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(sorted(CHANGES)))
     victim = data.draw(st.sampled_from([event for event in events(path) if event.kind == kind]))
     field = data.draw(st.sampled_from(CHANGES[kind]))
@@ -149,9 +147,7 @@ def test_one_changed_column_is_reported_exactly_there(
 
 @slow
 @given(data=st.data())
-def test_one_dropped_effect_is_reported_exactly_there(
-    path: Path, tmp_path: Path, data: st.DataObject
-) -> None:
+def test_one_dropped_effect_is_reported_exactly_there(path: Path, tmp_path: Path, data: st.DataObject) -> None:
     victim = data.draw(st.sampled_from([event for event in events(path) if event.kind in EFFECTS]))
     copy = tmp_path / "dropped.ntbt"
     copy.unlink(missing_ok=True)
@@ -184,9 +180,7 @@ def test_an_effect_that_the_model_does_not_have(path: Path, tmp_path: Path) -> N
 
 def test_a_stimulus_of_a_later_version(path: Path, tmp_path: Path) -> None:
     victim = next(event for event in events(path) if event.kind == Kind.CFG_READ)
-    copy = rewrite(
-        path, tmp_path / "later.ntbt", lambda e: e._replace(kind=Kind.WORK) if e.seq == victim.seq else e
-    )
+    copy = rewrite(path, tmp_path / "later.ntbt", lambda e: e._replace(kind=Kind.WORK) if e.seq == victim.seq else e)
     divergence = replayed(copy).divergence
     assert divergence is not None
     assert (divergence.seq, divergence.first.what) == (victim.seq, KIND)
@@ -209,9 +203,7 @@ def test_a_lost_write_shows_in_the_state_when_no_answer_does(path: Path, tmp_pat
 
 def test_the_run_goes_on_behind_a_divergence(path: Path, tmp_path: Path) -> None:
     first, second = [event.seq for event in events(path) if event.kind == Kind.IRQ][1:3]
-    copy = rewrite(
-        path, tmp_path / "two.ntbt", lambda e: e._replace(value=9) if e.seq in (first, second) else e
-    )
+    copy = rewrite(path, tmp_path / "two.ntbt", lambda e: e._replace(value=9) if e.seq in (first, second) else e)
     with open_trace(copy) as opened:
         player = Player(opened)
         found = player.run()
@@ -238,9 +230,7 @@ def test_explanation_names_fields_and_the_last_writer(path: Path, tmp_path: Path
                 victim = event
                 break
     assert victim is not None
-    copy = rewrite(
-        path, tmp_path / "field.ntbt", lambda e: e._replace(value=e.value ^ 1) if e.seq == victim.seq else e
-    )
+    copy = rewrite(path, tmp_path / "field.ntbt", lambda e: e._replace(value=e.value ^ 1) if e.seq == victim.seq else e)
     with open_trace(copy) as opened:
         player = Player(opened)
         divergence = player.run()
@@ -262,13 +252,9 @@ def test_explanation_names_fields_and_the_last_writer(path: Path, tmp_path: Path
         ({"size": 1, "value": 256}, "wider"),
     ],
 )
-def test_what_no_guest_could_have_done(
-    path: Path, tmp_path: Path, change: dict[str, int], message: str
-) -> None:
+def test_what_no_guest_could_have_done(path: Path, tmp_path: Path, change: dict[str, int], message: str) -> None:
     victim = next(event for event in events(path) if event.kind == Kind.MMIO_WRITE)
-    copy = rewrite(
-        path, tmp_path / "impossible.ntbt", lambda e: e._replace(**change) if e.seq == victim.seq else e
-    )
+    copy = rewrite(path, tmp_path / "impossible.ntbt", lambda e: e._replace(**change) if e.seq == victim.seq else e)
     with pytest.raises(TraceFormatError, match=f"event {victim.seq}: .*{message}"):
         replayed(copy)
 
