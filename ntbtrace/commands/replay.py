@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import device
 from ntbtrace.commands.divergence import describe
@@ -15,6 +16,9 @@ from ntbtrace.render import kind_name
 from ntbtrace.replay.divergence import Divergence
 from ntbtrace.replay.player import Player
 from ntbtrace.trace import Trace, open_trace
+
+if TYPE_CHECKING:
+    from prompt_toolkit.shortcuts.progress_bar import ProgressBarCounter
 
 NAME = "replay"
 HELP = "perform a trace on a fresh model and compare every answer and effect"
@@ -60,7 +64,7 @@ def _play(player: Player, progress: bool) -> Divergence | None:
     """Run block by block; a progress bar after PATIENCE_S."""
     start = time.perf_counter()
     with ExitStack() as stack:
-        bar = None
+        bar: ProgressBarCounter[object] | None = None
         for block in player.trace.blocks:
             divergence = player.run(block.last_seq + 1)
             if divergence is not None:

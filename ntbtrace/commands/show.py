@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     with open_trace(args.file) as trace:
         renderer = Renderer(trace.registers)
         first = args.first or 0
+        events: Iterator[Event]
         if args.follow:
             events = (event for event in follow(args.file, lambda: False) if event.seq >= first)
         else:

@@ -2,6 +2,7 @@
 """`ntbtrace show`: lines that a person and grep can read, of any trace, also of a hostile one."""
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,20 @@ def test_follow_shows_what_is_recorded_meanwhile(tmp_path: Path) -> None:
         trace.close()
         rest, error = process.communicate(timeout=30)
         assert (rest, error, process.returncode) == ("", "", 0)
+
+
+def test_ctrl_c_ends_following(tmp_path: Path) -> None:
+    trace = recorder(tmp_path / "live.ntbt")
+    trace.note(Kind.MARK, data=b"here")
+    command = [sys.executable, "-m", "ntbtrace", "show", "-f", str(tmp_path / "live.ntbt")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().endswith("here\n"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == ("", "")
+        assert process.returncode == cli.EXIT_INTERRUPTED
+    trace.close()
 
 
 def test_follow_of_a_closed_file_ends(capsys: pytest.CaptureFixture[str], run: Path) -> None:
