@@ -16,9 +16,9 @@ run: $(VENV)/.installed
 	@rm -f run.ntbt run.ntbt.journal
 	$(NTBTRACE) record --workload pingpong -o run.ntbt
 	@echo
-	$(NTBTRACE) info run.ntbt
+	$(NTBTRACE) info --top 5 run.ntbt
 	@echo
-	$(NTBTRACE) show run.ntbt --from 330 --limit 12
+	$(NTBTRACE) show run.ntbt --from 400 --limit 12
 	@echo
 	$(NTBTRACE) replay run.ntbt
 	@printf '\n%s\n' 'Next:' \
