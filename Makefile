@@ -21,11 +21,11 @@ run: $(VENV)/.installed
 	$(NTBTRACE) show run.ntbt --from 400 --limit 12
 	@echo
 	$(NTBTRACE) replay run.ntbt
-	@printf '\n%s\n' 'Next:' \
+	@printf '%s\n' '' 'Next:' \
 	'  $(NTBTRACE) show run.ntbt | less                  every event, decoded' \
 	'  $(NTBTRACE) record --workload perf -o perf.ntbt   a copy through a memory window' \
-	'  make vm                                           the same with two real Linux guests in QEMU (Debian)' \
-	'  docs/your-own-vms.md                              your own virtual machines'
+	'  make vm                                                 the same with two real Linux guests in QEMU (Debian)' \
+	'  docs/your-own-vms.md                                    your own virtual machines'
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
