@@ -52,14 +52,14 @@ def _salvage(source: Source, say: Callable[[str], None]) -> SalvageReport:
     damage = ""
     try:
         scan.go_on()
-        if find_index(path, source.fd, source.size()) is not None:
+        if scan.index is not None and find_index(path, source.fd, source.size()) is not None:
             say(f"{path} is whole: nothing to salvage")
             return SalvageReport(False, sum(info.count for info in scan.blocks), 0)
     except TraceFormatError as error:
         damage = str(error)
     next_seq = scan.blocks[-1].last_seq + 1 if scan.blocks else 0
     kept = continuation(read_journal(path, source.identity), next_seq)
-    left = 0 if scan.index else source.size() - scan.end
+    left = source.size() - scan.end if scan.index is None else 0
     if left and not damage and not kept:  # else it is the beginning of what the journal still has
         damage = f"byte {scan.end}: the file ends inside a block"
     sink = Sink(path.with_name(path.name + ".salvaging"), b"", overwrite=True)

@@ -198,6 +198,10 @@ class TraceWriter:
             self._free.release()
 
     def _fail(self, error: Exception) -> None:
-        if self.error is None:
-            why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-            self.error = NtbTraceError(f"{self.path} cannot be written any more: {why}; what is in it stays readable")
+        if self.error is not None:
+            return
+        if isinstance(error, FileNotFoundError):
+            self.error = NtbTraceError(f"{self.path} was removed while it was being recorded")
+            return
+        why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        self.error = NtbTraceError(f"{self.path} cannot grow any more: {why}; what is in it stays readable")

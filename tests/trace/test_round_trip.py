@@ -13,7 +13,15 @@ from ntbtrace.event import NO_ENDPOINT, ROW, Event, Kind
 from ntbtrace.trace import FORMAT_VERSION, Block, open_trace
 from ntbtrace.trace.layout import COLUMNS, ROW_DTYPE
 from tests.trace.making import (
-    REGISTERS, ROWS, event_lists, header, number, same_directory, small_writer, traffic, write,
+    REGISTERS,
+    ROWS,
+    event_lists,
+    header,
+    number,
+    same_directory,
+    small_writer,
+    traffic,
+    write,
 )  # fmt: skip
 
 

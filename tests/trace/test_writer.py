@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a writer promises besides its events: whom the files are for, what is overwritten, when blocks are made."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ntbtrace.errors import NtbTraceError
+from ntbtrace.event import Event, Kind
+from ntbtrace.trace import TraceWriter, open_trace
+from ntbtrace.trace import writer as writer_module
+from ntbtrace.trace.journal import journal_path
+from tests.trace.making import ROWS, header, same_directory, small_writer, traffic, write
+
+
+def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        writer = small_writer(tmp_path / "a.ntbt")
+    finally:
+        os.umask(before)
+    assert [(path.stat().st_mode & 0o777) for path in (writer.path, journal_path(writer.path))] == [0o600] * 2
+    writer.close()
+
+
+def test_an_existing_file_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ntbt", traffic(10))
+    before = path.read_bytes()
+    with pytest.raises(NtbTraceError, match="exists"):
+        small_writer(path)
+    assert path.read_bytes() == before
+    assert same_directory(path) == ["a.ntbt"]
+    others = list(traffic(5, seed=2))
+    write(path, others, overwrite=True)
+    with open_trace(path) as trace:
+        assert list(trace) == others
+
+
+def test_overwrite_replaces_files_only(tmp_path: Path) -> None:
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("pipe", "fifo"):
+        with pytest.raises(NtbTraceError, match="not a regular file"):
+            small_writer(tmp_path / name, overwrite=True)
+    assert same_directory(tmp_path / "pipe") == ["fifo", "pipe"]
+
+
+def test_rows_become_a_block_when_they_are_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(writer_module, "monotonic", lambda: now)
+    writer = small_writer(tmp_path / "a.ntbt")
+    events = list(traffic(2))
+    now += 60
+    writer.tick()
+    writer.append(events[0])
+    now += writer_module.OLD_S - 1
+    writer.tick()
+    assert writer.first_seq == 0
+    now += 1
+    writer.tick()
+    assert writer.first_seq == 1
+    writer.tick()
+    writer.append(events[1])
+    writer.close()
+    with open_trace(writer.path) as trace:
+        assert [block.count for block in trace.blocks] == [1, 1]
+
+
+def test_programming_errors_are_said(tmp_path: Path) -> None:
+    writer = small_writer(tmp_path / "a.ntbt")
+    first, *_ = traffic(1)
+    with pytest.raises(NtbTraceError, match="must be number 0, not 5"):
+        writer.append(first._replace(seq=5))
+    with pytest.raises(NtbTraceError, match="131072 bytes"):
+        writer.add_payload(bytes((128 << 10) + 1))
+    writer.append(first)
+    effect = Event(0, 0, Kind.IRQ, 0, 0, 0, 0, 0, 0, 0, 0, None)
+    for seq in range(1, ROWS):
+        writer.append(effect._replace(seq=seq))
+    with pytest.raises(NtbTraceError, match="more effects"):
+        writer.append(effect._replace(seq=ROWS))
+    writer.close()
+
+
+def test_a_snapshot_that_grew_too_much_is_said(tmp_path: Path) -> None:
+    snapshots = iter((b"", bytes(1 << 20)))
+    writer = TraceWriter(tmp_path / "a.ntbt", header(), lambda: next(snapshots))
+    writer.append(*traffic(1))
+    with pytest.raises(NtbTraceError, match="a snapshot must have at most"):
+        writer.roll()
