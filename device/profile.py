@@ -51,7 +51,7 @@ class Profile:
         """Check and build. Raises ProfileError."""
         _known(mapping, {"chip", "port"}, "the profile")
         chip = mapping.get("chip", DEFAULT_CHIP)
-        if chip not in CHIPS:
+        if not isinstance(chip, str) or chip not in CHIPS:
             raise ProfileError(f"chip must be one of {', '.join(CHIPS)}, not {chip!r}")
         rows = mapping.get("port")
         if not isinstance(rows, list | tuple) or not rows:

@@ -2,10 +2,10 @@
 """Makes traces for tests: of simulated guests, of any accesses, and copies in which events were changed."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-
-from device.profile import Profile
+from typing import Any
 
 import device
 from ntbtrace.capture.guests.clients import CLIENTS, Work
@@ -19,18 +19,19 @@ from ntbtrace.trace import TraceWriter, open_trace
 PORTS = (0, 2)
 
 
-def recorder(path: Path, profile: Profile = device.DEFAULT) -> Recorder:
-    return Recorder(path, profile, command="test", transports={str(port): "simulated" for port in PORTS})
+def recorder(path: Path, hashed: bool = False) -> Recorder:
+    transports = {str(port): "simulated" for port in PORTS}
+    return Recorder(path, device.DEFAULT, command="test", transports=transports, hashed=hashed)
 
 
 def simulate(
     path: Path, workload: str = "pingpong", *, seed: int = 1, count: int = 5, size: int = 256,
-    roll_every: int = 0, after: Callable[[Recorder], None] | None = None,
+    hashed: bool = False, roll_every: int = 0, after: Callable[[Recorder], None] | None = None,
 ) -> Path:  # fmt: skip
     """Record simulated guests until their workload is done; a new block every `roll_every` turns;
     `after` goes on.
     """
-    trace = recorder(path)
+    trace = recorder(path, hashed)
     names = RegisterNames(device.register_table(device.DEFAULT))
     guests = []
     for number in PORTS:
@@ -82,14 +83,16 @@ def random_accesses(seed: int, number: int, roll_every: int = 0) -> Callable[[Re
     return go
 
 
-def rewrite(source: Path, path: Path, change: Callable[[Event], Event | None]) -> Path:
+def rewrite(
+    source: Path, path: Path, change: Callable[[Event], Event | None] = lambda event: event, **header: Any
+) -> Path:
     """A copy of the trace `source`, block by block through the writer, each event as `change` gives it;
-    None drops it.
+    None drops it. `header`: fields of the header that are to be others.
     """
     with open_trace(source) as trace:
         snapshots = [trace.block(index).snapshot for index in range(len(trace.blocks))]
         current = iter(snapshots)
-        writer = TraceWriter(path, trace.header, lambda: next(current))
+        writer = TraceWriter(path, replace(trace.header, **header), lambda: next(current))
         seqs: dict[int, int] = {}
         for block in trace.blocks:
             if block.first_seq != trace.blocks[0].first_seq:

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from ntbtrace import __version__, cli
+from ntbtrace.trace.layout import HEADER
 from tests.support import simulate
 
 READERS = ("info", "show", "replay", "salvage")
@@ -91,6 +92,16 @@ def test_a_damaged_trace(command: str, run: Path, tmp_path: Path) -> None:
         content[random.randrange(len(content))] ^= 1 << random.randrange(8)
         path.write_bytes(content)
         assert quietly(command, str(path)) in (0, 1, 2)
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_a_trace_of_a_newer_version(command: str, run: Path, tmp_path: Path) -> None:
+    content = bytearray(run.read_bytes())
+    magic, version, *rest = HEADER.unpack_from(content)
+    HEADER.pack_into(content, 0, magic, version + 1, *rest)
+    path = tmp_path / "newer.ntbt"
+    path.write_bytes(content)
+    expect_one_line(command, path, f"version {version + 1}")
 
 
 @pytest.mark.parametrize("command", ["info", "show", "replay"])

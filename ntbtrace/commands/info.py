@@ -54,7 +54,7 @@ def _header(trace: Trace) -> Iterator[tuple[str, str]]:
     for port in (entry for entry in ports if isinstance(entry, dict)) if isinstance(ports, list) else ():
         number = plain(str(port.get("number")))
         about = ", ".join(f"{plain(key)} {_short(value)}" for key, value in port.items() if key != "number")
-        yield f"  port {number}", f"{plain(header.transports.get(number, 'no transport'))}; {about}"
+        yield f"  port {number}", f"{plain(str(header.transports.get(number, 'no transport')))}; {about}"
     for key, value in header.guests.items():
         yield f"  {plain(key)}", _short(value)
     yield "payloads", "guest memory as it was" if header.payloads == "full" else plain(header.payloads)

@@ -87,9 +87,7 @@ def effect_of(event: Event) -> Effect:
     if event.kind == Kind.MEM_WRITE:
         data = event.data if event.size > INLINE else event.value.to_bytes(event.size, "little")
         return Effect(event.kind, event.endpoint, event.offset, event.size, data=data)
-    value = (
-        event.value if event.kind == Kind.IRQ else 0
-    )  # a mem_read's value is an input, not the model's doing
+    value = event.value if event.kind == Kind.IRQ else 0  # a mem_read's value is an input, not the model's doing
     return Effect(event.kind, event.endpoint, event.offset, event.size, value)
 
 

@@ -52,13 +52,9 @@ def explain(trace: Trace, divergence: Divergence, before: int = 5, after: int = 
             fields = _fields(trace, event, recorded_value, computed_value)
     recorded_write = last_write(trace, target, event.seq)
     computed_write = recorded_write if computed == target else last_write(trace, computed, event.seq)
-    around = tuple(
-        trace.events(max(difference.seq - before, trace.blocks[0].first_seq), difference.seq + after)
-    )
+    around = tuple(trace.events(max(difference.seq - before, trace.blocks[0].first_seq), difference.seq + after))
     registers = trace.registers
-    return Explanation(
-        registers.name(target), registers.name(computed), fields, recorded_write, computed_write, around
-    )
+    return Explanation(registers.name(target), registers.name(computed), fields, recorded_write, computed_write, around)
 
 
 def last_write(trace: Trace, target: int, before: int) -> Event | None:

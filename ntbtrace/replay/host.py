@@ -69,9 +69,7 @@ class ReplayHost:
                 if recorded == (_MEM_WRITE, _ENDPOINT[port], address, size, value):
                     self.at = at + 1
                     return
-            elif (
-                recorded[:4] == (_MEM_WRITE, _ENDPOINT[port], address, size) and self.script.data(at) == data
-            ):
+            elif recorded[:4] == (_MEM_WRITE, _ENDPOINT[port], address, size) and self.script.data(at) == data:
                 self.at = at + 1
                 return
         self._differs(Effect(_MEM_WRITE, _ENDPOINT[port], address, size, data=bytes(data)))

@@ -32,7 +32,7 @@ Writer = Callable[[int, int, int], None]
 
 
 class Player:
-    """`trace` on `switch`, at `position`; `end` is the position behind the last event.
+    """`trace` on `switch`, at `position`: from `start`, before the first event, to `end`, behind the last.
 
     `divergence` is the earliest one met so far. Raises TraceFormatError for a trace that cannot be
     performed at all.
@@ -45,9 +45,7 @@ class Player:
         try:
             profile = Profile.from_mapping(trace.header.profile)
         except ProfileError as error:
-            raise TraceFormatError(
-                f"{trace.path}: the profile in its header is not usable: {error}"
-            ) from error
+            raise TraceFormatError(f"{trace.path}: the profile in its header is not usable: {error}") from error
         self.switch = device.create(profile, self._host)
         endpoints = self.switch.endpoints
         self._cfg_read: dict[int, Reader] = {endpoint_of(n): e.cfg_read for n, e in endpoints.items()}
@@ -57,10 +55,8 @@ class Player:
         self._starts = [block.first_seq for block in trace.blocks]
         self._script: Script | None = None
         self._block = -1  # whose script that is
-        self._compared = (
-            -1
-        )  # the block whose recorded snapshot the model was last compared with, or restored from
-        self.position = self._starts[0] if self._starts else 0
+        self._compared = -1  # the block whose recorded snapshot the model was last compared with, or restored from
+        self.position = self.start = self._starts[0] if self._starts else 0
         self.end = trace.blocks[-1].last_seq + 1 if self._starts else 0
         if self.position > 0:  # a cut recording: begins in the middle of a switch's life
             self._restore(0)
@@ -79,8 +75,8 @@ class Player:
 
         Raises ValueError for a position outside the trace.
         """
-        if not (self._starts[0] if self._starts else 0) <= seq <= self.end:
-            raise ValueError(f"position {seq} is outside the trace (0 to {self.end})")
+        if not self.start <= seq <= self.end:
+            raise ValueError(f"position {seq} is outside the trace ({self.start} to {self.end})")
         block = self._block_of(seq)
         if seq < self.position or (block >= 0 and self._starts[block] > self.position):
             self._restore(block)
@@ -164,9 +160,7 @@ class Player:
         bar_read, bar_write = self._bar_read, self._bar_write
         host.script = script
         index = begin
-        for first, last, kind, endpoint, bar, offset, size, value, target, status in script.stimuli(
-            begin, end
-        ):
+        for first, last, kind, endpoint, bar, offset, size, value, target, status in script.stimuli(begin, end):
             host.at = first
             host.end = last
             if kind == _MMIO_WRITE:

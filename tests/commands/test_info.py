@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`ntbtrace info`: the header, and counts that agree with the events."""
 
+import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ntbtrace import cli
 from ntbtrace.event import Kind
 from ntbtrace.trace import open_trace
-from tests.support import events, recorder, simulate
+from tests.support import events, recorder, rewrite, simulate
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +62,46 @@ def test_a_recording_that_is_not_closed(capsys: pytest.CaptureFixture[str], tmp_
     assert f"not closed: still being recorded, or run `ntbtrace salvage {path}`" in text
     assert "mark 1" in text
     trace.close()
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    guests=st.dictionaries(st.text(), ANYTHING, max_size=4),
+    transports=st.dictionaries(st.sampled_from(("0", "2")), ANYTHING),
+    profile=st.dictionaries(st.sampled_from(("chip", "port")), ANYTHING),
+    text=st.text(),
+    wall=st.integers(-(1 << 80), 1 << 80),
+)
+def test_whatever_a_header_says(
+    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path, guests: dict[str, Any],
+    transports: dict[str, Any], profile: dict[str, Any], text: str, wall: int,
+) -> None:  # fmt: skip
+    path = tmp_path / "odd.ntbt"
+    path.unlink(missing_ok=True)
+    rewrite(
+        run, path, guests=guests, transports=transports, profile=profile, command=f"\x1b[2J{text}", tool=text,
+        payloads=text, start_wall_ns=wall,
+    )  # fmt: skip
+    assert cli.main(["info", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert cli.main(["replay", "-q", str(path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_hostile_register_names(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    with open_trace(run) as trace:
+        table = json.loads(json.dumps(trace.header.registers))
+    for row in table["registers"]:
+        row["name"] = f"\x1b]0;{row['name']}\x07\n"
+        row["fields"] = [[f"{name}\x9b", *rest] for name, *rest in row["fields"]]
+    path = rewrite(run, tmp_path / "names.ntbt", registers=table)
+    for command in ("info", "show"):
+        assert cli.main([command, str(path)]) == 0
+        assert capsys.readouterr().out.replace("\n", "").isprintable()

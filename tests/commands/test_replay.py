@@ -2,7 +2,6 @@
 """`ntbtrace replay`: identical or the explained first divergence, and the exit code."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 import device
 from ntbtrace import cli
 from ntbtrace.event import EFFECTS, STIMULI, Event, Kind
-from ntbtrace.trace import TraceWriter, open_trace
-from tests.support import events, rewrite, simulate
+from ntbtrace.trace import open_trace
+from tests.support import events, random_accesses, rewrite, simulate
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +74,16 @@ def test_a_register_by_field(capsys: pytest.CaptureFixture[str], run: Path, tmp_
 
 
 def test_another_model_version(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
-    path = tmp_path / "other.ntbt"
-    with open_trace(run) as trace:
-        header = replace(trace.header, model_version=device.MODEL_VERSION + 1)
-        snapshot = trace.block(0).snapshot
-        writer = TraceWriter(path, header, lambda: snapshot)
-        for event in trace:
-            writer.append(event)
-        writer.close()
+    path = rewrite(run, tmp_path / "other.ntbt", model_version=device.MODEL_VERSION + 1)
     assert cli.main(["replay", str(path)]) == 0
     remark, verdict = capsys.readouterr().out.splitlines()
     assert remark.startswith(f"recorded with model version {device.MODEL_VERSION + 1}, this is {device.MODEL_VERSION}")
     assert verdict.startswith("identical")
+
+
+def test_hashed_payloads_replay_identical(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = simulate(tmp_path / "hashed.ntbt", "perf", hashed=True, after=random_accesses(3, 2000))
+    assert cli.main(["replay", str(path)]) == 0
+    assert "identical" in capsys.readouterr().out
+    assert cli.main(["info", str(path)]) == 0
+    assert "hashed" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 """Player: identical replays, changed recordings, positions."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,12 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ntbtrace.commands.divergence import describe
 from ntbtrace.errors import TraceFormatError
 from ntbtrace.event import EFFECTS, STIMULI, Event, Kind
 from ntbtrace.replay.divergence import EFFECT, KIND, MISSING, STATE, STATUS, TARGET, UNEXPECTED, VALUE
 from ntbtrace.replay.explain import explain
 from ntbtrace.replay.player import Player
-from ntbtrace.trace import Trace, open_trace
+from ntbtrace.trace import Trace, TraceWriter, open_trace
+from ntbtrace.trace.header import encode_header
+from ntbtrace.trace.sink import Sink
 from tests.support import events, random_accesses, rewrite, simulate
 
 slow = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -257,6 +261,84 @@ def test_what_no_guest_could_have_done(path: Path, tmp_path: Path, change: dict[
     copy = rewrite(path, tmp_path / "impossible.ntbt", lambda e: e._replace(**change) if e.seq == victim.seq else e)
     with pytest.raises(TraceFormatError, match=f"event {victim.seq}: .*{message}"):
         replayed(copy)
+
+
+EVERY_ROW = st.builds(
+    Event,
+    seq=st.just(0),
+    t=st.integers(0, 1000),
+    kind=st.sampled_from(sorted(STIMULI | EFFECTS)),
+    endpoint=st.sampled_from((0, 16)),
+    bar=st.integers(0, 255) | st.integers(0, 5),
+    offset=st.integers(0, (1 << 64) - 1) | st.integers(0, 0x1000),
+    size=st.sampled_from((1, 2, 4, 8)),
+    value=st.integers(0, 255),
+    target=st.integers(0, (1 << 32) - 1),
+    status=st.integers(0, 255),
+    cause=st.none(),
+    data=st.none(),
+)
+
+
+@slow
+@given(rows=st.lists(EVERY_ROW, min_size=1, max_size=30))
+def test_whatever_rows_say(path: Path, tmp_path: Path, rows: list[Event]) -> None:
+    """Any rows are replayed to their end, by way of divergences, or refused."""
+    copy = tmp_path / "rows.ntbt"
+    copy.unlink(missing_ok=True)
+    with open_trace(path) as opened:
+        writer = TraceWriter(copy, opened.header, lambda: opened.block(3).snapshot)
+        for seq, row in enumerate(rows):
+            writer.append(row._replace(seq=seq, cause=seq - 1 if row.kind in EFFECTS and seq else None))
+        writer.close()
+    with open_trace(copy) as opened:
+        player = Player(opened)
+        with suppress(TraceFormatError):
+            while player.position < player.end:
+                divergence = player.run()
+                if divergence is not None:
+                    assert list(describe(opened, divergence))
+
+
+def without(path: Path, copy: Path, blocks: set[int]) -> Path:
+    """A copy of a trace that lacks some blocks."""
+    whole = path.read_bytes()
+    with open_trace(path) as opened:
+        sink = Sink(copy, encode_header(opened.header), overwrite=False)
+        for number, block in enumerate(opened.blocks):
+            if number not in blocks:
+                assert block.offset is not None
+                sink.block(block, whole[block.offset : block.offset + block.length])
+        sink.index(closed=True)
+        sink.close()
+    return copy
+
+
+def test_a_trace_with_a_gap(trace: Trace, tmp_path: Path) -> None:
+    """Two blocks are missing: the replay goes on behind them from the recorded state."""
+    gap, behind = trace.blocks[2].first_seq, trace.blocks[5].first_seq
+    straight = Player(trace)
+    straight.run(behind)
+    with open_trace(without(trace.path, tmp_path / "gap.ntbt", {2, 3})) as opened:
+        player = Player(opened)
+        assert player.run(gap + 3) is None
+        assert player.position == gap + 3
+        assert player.run(behind) is None
+        assert player.digest() == straight.digest()
+        assert player.run() is None
+        player.seek(gap + 1)
+        assert player.step() is None
+        assert player.position == gap + 2
+
+
+def test_a_recording_that_begins_in_the_middle(trace: Trace, tmp_path: Path) -> None:
+    first = trace.blocks[2].first_seq
+    with open_trace(without(trace.path, tmp_path / "cut.ntbt", {0, 1})) as opened:
+        player = Player(opened)
+        assert player.position == player.start == first
+        assert player.run() is None
+        with pytest.raises(ValueError, match=f"{first} to"):
+            player.seek(first - 1)
 
 
 def test_an_unusable_profile(trace: Trace) -> None:
