@@ -12,8 +12,8 @@ from typing import NamedTuple
 from device.host import Inject, IrqMode, Status
 
 __all__ = [
-    "EFFECTS", "INLINE", "NO_BAR", "NO_ENDPOINT", "NOTES", "ROW", "STIMULI", "SWITCH_OWNER",
-    "Event", "Inject", "IrqMode", "Kind", "Status", "endpoint_of", "function_of", "port_of", "port_name",
+    "EFFECTS", "INLINE", "NOTES", "NO_BAR", "NO_ENDPOINT", "ROW", "STIMULI", "SWITCH_OWNER",
+    "Event", "Inject", "IrqMode", "Kind", "Status", "endpoint_of", "function_of", "port_name", "port_of",
 ]  # fmt: skip
 
 
@@ -45,8 +45,8 @@ STIMULI = frozenset(k for k in Kind if k < 16)
 EFFECTS = frozenset(k for k in Kind if 16 <= k < 32)
 NOTES = frozenset(k for k in Kind if k >= 32)
 
-# t ns since the header's start | offset | value (or the payload's place) | size in bytes | cause: seq - cause's seq, 0 none
-# | target: owner port << 24 | register id, 0 none | endpoint | bar | status | kind. `kind` is last: a row whose kind is
+# t: ns since the header's start | offset | value, or the payload's place | size in bytes | cause: seq - its seq, or 0
+# | target: owner port << 24 | register id, or 0 | endpoint | bar | status | kind. `kind` is last: a row whose kind is
 # not 0 is complete, which is what lets salvage and `show -f` read a journal that is still being written.
 ROW = Struct("<QQQIIIBBBB")
 

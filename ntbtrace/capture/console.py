@@ -58,6 +58,8 @@ class Console:
         if not data:
             self._loop.remove(self._guest.fileno())
             self._flush()
+            for client in list(self._clients):
+                self._leave(client)
             return
         self._backlog = (self._backlog + data)[-BACKLOG:]
         for client in list(self._clients):

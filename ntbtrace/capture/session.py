@@ -8,7 +8,7 @@ have been powered off from inside, on `stop()` (Ctrl-C), or after `timeout` seco
 import time
 from collections.abc import Callable, Sequence
 
-from ntbtrace.capture.guests.qemu import QemuGuest
+from ntbtrace.capture.guests.qemu import GONE, QemuGuest
 from ntbtrace.capture.guests.simulated import SimulatedGuest
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
@@ -60,8 +60,9 @@ class Session:
                 self.stop(f"the workload was not done after {timeout:g} s")
             for guest in guests:
                 guest.poll()
-                if guest.exit_code:
-                    self.stop(f"the guest at port {guest.port.number} is {guest.state}: {guest.log() or 'no word from QEMU'}")
+                if guest.state.startswith(GONE):
+                    word = guest.log() or "no word from QEMU"
+                    self.stop(f"the guest at port {guest.port.number} is {guest.state}: {word}")
             finished = all(g.state == "done" or g.state.startswith("fail") or not g.alive for g in guests)
             return bool(self._stopped) or finished
 

@@ -21,12 +21,14 @@ LEAVE = 0x1D  # Ctrl-]
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("port", type=int, help="the guest's NT port")
-    parser.add_argument("--run", metavar="PID", help="the recorder's process id (default: the newest one)")
+    parser.add_argument(
+        "--run", dest="recorder", metavar="PID", help="the recorder's process id (default: the newest one)"
+    )
 
 
-def connect(port: int, run: str | None) -> socket.socket:
+def connect(port: int, pid: str | None) -> socket.socket:
     """The console's socket. Raises SetupError when no recorder has such a console."""
-    runs = [path for path in rundir.runs() if run is None or path.name == run]
+    runs = [path for path in rundir.runs() if pid is None or path.name == pid]
     for path in runs:
         place = path / socket_name(port)
         if place.exists():
@@ -37,12 +39,14 @@ def connect(port: int, run: str | None) -> socket.socket:
                 raise SetupError(f"cannot join {place}: {error.strerror}") from error
             return peer
     if not runs:
-        raise SetupError("no recording is running here: start one with `ntbtrace record --guests qemu --workload shell`")
+        raise SetupError(
+            "no recording is running here: start one with `ntbtrace record --guests qemu --workload shell`"
+        )
     raise SetupError(f"no guest at port {port} has a console in run {', '.join(path.name for path in runs)}")
 
 
 def run(args: argparse.Namespace) -> int:
-    peer = connect(args.port, args.run)
+    peer = connect(args.port, args.recorder)
     terminal = sys.stdin.isatty()
     if terminal:
         before = termios.tcgetattr(sys.stdin)

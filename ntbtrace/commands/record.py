@@ -35,12 +35,12 @@ TIMEOUT_S = 300.0  # for a workload that ends by itself
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.ntbt", help="the trace to write")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.ntbt", help="the trace to make")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     parser.add_argument("--guests", choices=("simulated", "qemu"), default="simulated",
                         help="simulated guests inside this process (default), or Linux in QEMU")  # fmt: skip
     parser.add_argument("--workload", default="pingpong", choices=sorted({*CLIENTS, *image.WORKLOADS}),
-                        help="what the guests do (default: pingpong); `shell` waits for `ntbtrace console`")  # fmt: skip
+                        help="what they do (default: pingpong); `shell` waits for `ntbtrace console`")  # fmt: skip
     parser.add_argument("--profile", type=Path, metavar="FILE.toml", help="chip, ports, partitions, BARs")
     parser.add_argument("--no-payload", action="store_true", help="keep hashes of guest memory, not its bytes")
     parser.add_argument("--timeout", type=float, metavar="S",
@@ -50,7 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     work.add_argument("--count", type=int, default=Work.count, metavar="N",
                       help=f"ping-pongs that each guest counts (default: {Work.count})")  # fmt: skip
     work.add_argument("--size", type=int, metavar="BYTES",
-                      help=f"bytes that perf copies (simulated: default {Work.size}; qemu: a power of two, default 1 MiB)")  # fmt: skip
+                      help=f"bytes that perf copies (simulated: {Work.size}; qemu: 1 MiB, a power of two)")  # fmt: skip
     work.add_argument("--seed", type=int, default=1, help="simulated guests: same seed, same accesses (default: 1)")
     qemu = parser.add_argument_group("guests in QEMU")
     qemu.add_argument("--qemu", default=PROGRAM, metavar="PATH", help=f"the QEMU to run (default: {PROGRAM})")
@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.count < 1 or (args.size is not None and (args.size < 4 or args.size % 4)):
         raise SetupError("--count must be 1 or more, --size a multiple of 4 bytes")
+    if spec is not None and args.size is not None and args.size & (args.size - 1):
+        raise SetupError(f"--size must be a power of two with --guests qemu, not {args.size}: ntb_perf takes its order")
     transport = "mpqemu" if spec else "simulated"
     recorder = Recorder(
         args.output,
@@ -138,9 +140,7 @@ def _spec(args: argparse.Namespace) -> QemuSpec:
         if found is None:
             raise SetupError("there is no guest image yet: run `ntbtrace guest build`, or name yours with --kernel")
         kernel, initrd = found.kernel, initrd or found.initrd
-    spec = QemuSpec(
-        args.qemu, kernel, initrd, args.drive, args.append, accel=args.accel, memory=args.memory
-    )
+    spec = QemuSpec(args.qemu, kernel, initrd, args.drive, args.append, accel=args.accel, memory=args.memory)
     spec.check()
     return spec
 

@@ -6,7 +6,7 @@ from typing import TextIO
 
 
 class StatusLine:
-    """`show(text, milestone)`: on a terminal `text` replaces the last line; elsewhere changed milestones are printed."""
+    """`show(text, milestone)`: on a terminal `text` rewrites the line; elsewhere a changed milestone is printed."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream = stream

@@ -35,7 +35,8 @@ def test_it_replays_identical(pingpong: Path, cli: Run) -> None:
 def test_bells_and_interrupts_are_in_the_trace(pingpong: Path) -> None:
     with open_trace(pingpong) as trace:
         assert trace.closed
-        writes: dict[str, set[int]] = {"OUTDBELLSET": set(), "INDBELLMSK": set()}  # an interrupt comes with a bell, or when it is unmasked
+        # an interrupt comes with a bell, or when a bell is unmasked
+        writes: dict[str, set[int]] = {"OUTDBELLSET": set(), "INDBELLMSK": set()}
         rung = set()
         for event in trace:
             name = trace.registers.name(event.target)

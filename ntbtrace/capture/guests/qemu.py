@@ -26,6 +26,8 @@ from ntbtrace.event import IrqMode
 PROGRAM = "qemu-system-x86_64"
 MEMORY = "512M"
 SAYS = b"ntbtrace: "  # what starts a line of the guest's init; the states are in image/init
+AT_WORK = ("boot", "probe", "run")
+GONE = "gone"
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,7 @@ class QemuGuest:
             argv += ["-qtest-log", "none"]
             sink = QtestSink(self._loop, self.port, qtest)
         argv = prepare(argv, device_far.fileno())
-        self.console = Console(
-            self._loop, console, self._rundir / socket_name(self.port.number), self._console_line
-        )
+        self.console = Console(self._loop, console, self._rundir / socket_name(self.port.number), self._console_line)
         self._connection = Connection(self._loop, self.port, device, mode, sink)
         fds = [far.fileno() for far in passed]
         log = (self._rundir / f"qemu-{self.port.number}.log").open("wb")
@@ -148,7 +148,12 @@ class QemuGuest:
         if self._process is not None and self.exit_code is None:
             self.exit_code = self._process.poll()
             if self.exit_code is not None:
-                self.state = "off" if self.exit_code == 0 else f"gone (QEMU exit code {self.exit_code})"
+                if self.exit_code:
+                    self.state = f"{GONE} (QEMU exit code {self.exit_code})"
+                elif self.state in AT_WORK:
+                    self.state = f"{GONE} (powered off before its workload was done)"
+                else:
+                    self.state = "off"
 
     def ask_power_off(self) -> None:
         """Tell the guest's init, which waits for this when its workload is done."""

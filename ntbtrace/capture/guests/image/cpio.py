@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An initial RAM disk: a cpio archive of the `newc` form (Linux, Documentation/driver-api/early-userspace/buffer-format.rst)."""
+"""An initial RAM disk: a cpio archive of the `newc` form (Linux, early-userspace/buffer-format.rst)."""
 
 import gzip
 import stat
