@@ -101,9 +101,10 @@ class TraceWriter:
         count = self.pos // _SIZE
         if not count:
             return
+        snapshot = self._snapshot()
         self._seal(count)
         self._free.acquire()
-        self._use(1 - self._active, self.first_seq + count, self._snapshot())
+        self._use(1 - self._active, self.first_seq + count, snapshot)
 
     def _seal(self, count: int) -> None:
         half = self._halves[self._active]

@@ -6,9 +6,12 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from types import FrameType
 
 import pytest
 
@@ -17,7 +20,7 @@ from ntbtrace.event import ROW, Event, Kind
 from ntbtrace.trace import open_trace, salvage
 from ntbtrace.trace.frame import encode_frame
 from ntbtrace.trace.journal import journal_path
-from tests.trace.making import number, same_directory, small_writer, traffic
+from tests.trace.making import ROWS, number, same_directory, small_writer, traffic
 
 KILLS = 12
 TIMEOUT_S = 20
@@ -85,6 +88,7 @@ def test_killed(tmp_path: Path, kill: int) -> None:
     assert report.changed
     assert report.original is None
     assert same_directory(path) == ["killed.ntbt"]
+    assert path.stat().st_mode & 0o777 == 0o600
     with open_trace(path) as trace:
         events = list(trace)
         assert (trace.closed, trace.salvaged) == (False, True)
@@ -93,6 +97,64 @@ def test_killed(tmp_path: Path, kill: int) -> None:
     assert report.events == len(events)
     assert len(events) > last, "a completed event is lost"
     check(events)
+
+
+EVENTS = 3 * ROWS  # enough to use each half twice
+STEP = 7  # of the lines below, every 7th: which ones they are is another matter each time, there are two threads
+SOURCES = ("writer.py", "journal.py", "sink.py")
+
+
+def run_until_line(path: Path, wanted: int, pipe: int) -> None:
+    """Record in this process, which dies when either thread comes to line number `wanted` of SOURCES."""
+    lines = 0
+
+    def count(frame: FrameType, what: str, _: object) -> Callable[..., object] | None:
+        nonlocal lines
+        if frame.f_code.co_filename.rpartition("/")[2] not in SOURCES:
+            return None
+        if what == "line":
+            lines += 1
+            if lines == wanted:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return count
+
+    threading.settrace(count)
+    sys.settrace(count)
+    writer = small_writer(path)
+    for event in traffic(EVENTS):
+        writer.append(event)
+        os.write(pipe, event.seq.to_bytes(8, "little"))
+    writer.close()
+
+
+def test_killed_at_any_line_of_the_writer(tmp_path: Path) -> None:
+    wanted = list(traffic(EVENTS))
+    line, status = 1, signal.SIGKILL
+    while status == signal.SIGKILL:
+        path = tmp_path / f"line{line}.ntbt"
+        read, write_end = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                run_until_line(path, line, write_end)
+            finally:
+                os._exit(0)
+        os.close(write_end)
+        with os.fdopen(read, "rb") as said:
+            completed = len(said.read()) // 8
+        status = os.waitpid(child, 0)[1]
+        if path.exists() and path.stat().st_size:
+            salvage(path, lambda line: None)
+            with open_trace(path) as trace:
+                got = list(trace)
+            assert got == wanted[: len(got)]
+            assert len(got) >= completed
+        else:
+            assert not completed
+        line += STEP
+    assert status == 0
+    assert got == wanted
+    assert line > 100 * STEP
 
 
 def die(path: Path, count: int, tail: bytes = b"") -> list[Event]:
