@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Renderer: the line of an event, and what it says of a register's fields."""
+
+from typing import Any
+
+import pytest
+
+from ntbtrace.event import NO_BAR, NO_ENDPOINT, Event, Kind, Status
+from ntbtrace.render import Renderer, plain, seconds
+from ntbtrace.trace.registers import RegisterTable
+
+CTL, STS, SET = 1, 2, 3
+
+
+@pytest.fixture
+def renderer() -> Renderer:
+    def row(number: int, name: str, *fields: list[Any]) -> dict[str, Any]:
+        return {"id": number, "name": name, "indices": None, "space": "nt", "offset": 0, "stride": 0,
+                "width": 32, "fields": list(fields), "doc": "", "source": ""}  # fmt: skip
+
+    return Renderer(
+        RegisterTable(
+            {
+                "registers": [
+                    row(CTL, "CTL", ["ID", 0, 16, "RO", {}], ["EN", 16, 1, "RW", {}],
+                        ["MODE", 20, 4, "RW", {"0": "off", "3": "NT"}]),
+                    row(STS, "STS", ["BITS", 0, 32, "RW1C", {}]),
+                    row(SET, "SET", ["BELL", 0, 32, "WO", {}]),
+                ]
+            }
+        )
+    )  # fmt: skip
+
+
+def access(kind: Kind, target: int, value: int, offset: int = 0x400, size: int = 4, status: int = 0) -> Event:
+    return Event(7, 1_000_002_999, kind, 16, 0, offset, size, value, 2 << 24 | target, status, None, None)
+
+
+def what(renderer: Renderer, event: Event) -> str:
+    return renderer.line(event).split(None, 6)[6]
+
+
+def test_a_whole_line(renderer: Renderer) -> None:
+    line = renderer.line(access(Kind.MMIO_READ, CTL, 0x10001, status=Status.UNKNOWN))
+    assert line.split() == ["7", "1.000002", "2", "mmio_read", "BAR0+0x400", "0x00010001",
+                            "CTL", "ID=1", "EN=1", "[unknown]"]  # fmt: skip
+
+
+def test_what_changed(renderer: Renderer) -> None:
+    assert what(renderer, access(Kind.MMIO_READ, CTL, 0x1234)) == "CTL ID=0x1234"
+    assert what(renderer, access(Kind.MMIO_WRITE, CTL, 0x0030_FFFF)) == "CTL MODE 0(off)->3(NT)"
+    assert what(renderer, access(Kind.MMIO_READ, CTL, 0x0030_1234)) == "CTL"
+    assert what(renderer, access(Kind.MMIO_READ, CTL, 0x0031_1234)) == "CTL EN 0->1"
+
+
+def test_a_part_of_a_register_tells_of_the_fields_in_it(renderer: Renderer) -> None:
+    assert what(renderer, access(Kind.CFG_WRITE, CTL, 0x0031, offset=0x402, size=2)) == "CTL EN=1 MODE=3(NT)"
+    assert what(renderer, access(Kind.CFG_READ, CTL, 0x34, offset=0x400, size=1)) == "CTL"
+
+
+def test_bits_that_are_cleared_and_bits_that_are_taken(renderer: Renderer) -> None:
+    assert what(renderer, access(Kind.MMIO_READ, STS, 0xF)) == "STS BITS=0xf"
+    assert what(renderer, access(Kind.MMIO_WRITE, STS, 0x3)) == "STS BITS clears 3"
+    assert what(renderer, access(Kind.MMIO_READ, STS, 0xC)) == "STS"
+    assert what(renderer, access(Kind.MMIO_WRITE, SET, 4)) == "SET BELL=4"
+    assert what(renderer, access(Kind.MMIO_WRITE, SET, 4)) == "SET BELL=4"
+
+
+def test_another_ports_register(renderer: Renderer) -> None:
+    event = access(Kind.MMIO_READ, CTL, 0)._replace(endpoint=0)
+    assert what(renderer, event) == "2:CTL"
+
+
+def test_effects(renderer: Renderer) -> None:
+    written = Event(8, 0, Kind.MEM_WRITE, 0, NO_BAR, 0x1000, 64, 0, 0, Status.REFUSED, 7, bytes(range(64)))
+    assert renderer.line(written).split() == [
+        "8", "0.000000", "0", "mem_write", "0x1000", f"{bytes(range(32)).hex()}...", "<-", "7", "[refused]",
+    ]  # fmt: skip
+    level = Event(9, 0, Kind.IRQ, 0, 0, 0, 0, 1, 0, 0, 7, None)
+    assert renderer.line(level).split()[3:] == ["irq", "INTx", "up", "<-", "7"]
+
+
+def test_a_kind_of_a_later_version(renderer: Renderer) -> None:
+    event = Event(1, 0, 99, NO_ENDPOINT, NO_BAR, 0, 0, 0, 0, 77, None, None)
+    assert renderer.line(event).split() == ["1", "0.000000", "-", "kind", "99", "[status", "77]"]
+
+
+def test_plain() -> None:
+    assert plain("Grüße 日本") == "Grüße 日本"
+    assert plain(b"\x1b[0m\xff\x00") == r"\x1b[0m\xff\x00"
+    assert plain("\u202e\x9b\r") == r"\u202e\x9b\r"
+
+
+def test_seconds_are_not_rounded_up() -> None:
+    assert seconds(1_999_999_999) == "1.999999"
