@@ -78,7 +78,7 @@ ROWS = (
     Register("MSIADDR", 0x0D4, word(RW, 0, "ADDRESS"), "MSI address.", f"{PCI} 6.8.1.4"),
     Register("MSIUADDR", 0x0D8, word(RW, 0, "ADDRESS"), "MSI upper address.", f"{PCI} 6.8.1.5"),
     Register("MSIMDATA", 0x0DC, (Field("DATA", 0, 16, RW, 0),), "MSI data.", f"{PCI} 6.8.1.6"),
-    Register("ECFGADDR", 0x0F8, (Field("REG", 2, 10, RW, 0),), "Offset of the register behind ECFGDATA.",
+    Register("ECFGADDR", 0x0F8, (Field("REG", 0, 12, RW, 0),), "Offset of the register behind ECFGDATA.",
              "inferred: the family's pair for hosts without extended configuration space (FACTS 1.3)"),
     Register("ECFGDATA", 0x0FC, word(), "The register at ECFGADDR.", "inferred (FACTS 1.3)",
              read="read_ecfgdata", write="write_ecfgdata"),
@@ -135,7 +135,7 @@ ROWS = (
     Register("LUTUDATA", 0x4EC, (Field("PART", 0, 4), Field("VALID", 31)), "Lookup table, partition.", f"{HEADER}: IDT_NT_LUTUDATA"),
     Register("NTUEEM", 0x4F0, word(), "Uncorrectable error emulation.", f"{HEADER}: IDT_NT_NTUEEM"),
     Register("NTCEEM", 0x4F4, word(), "Correctable error emulation.", f"{HEADER}: IDT_NT_NTCEEM"),
-    Register("GASAADDR", 0xFF8, (Field("ADDR", 2, 16, RW, 0),), "Global address behind GASADATA.", f"{HEADER}: IDT_NT_GASAADDR"),
+    Register("GASAADDR", 0xFF8, (Field("ADDR", 0, 18, RW, 0),), "Global address behind GASADATA.", f"{HEADER}: IDT_NT_GASAADDR"),
     Register("GASADATA", 0xFFC, word(), "The register at GASAADDR in the global space.",
              f"{HEADER}: IDT_NT_GASADATA; ntb_hw_idt.c: idt_sw_read", read="read_gasadata", write="write_gasadata"),
 )  # fmt: skip

@@ -13,13 +13,14 @@ from ntbtrace.capture.guests.qemu import qmp_name
 from ntbtrace.event import Event, Kind, Status, port_of
 from ntbtrace.trace import follow, open_trace
 from tests.real.conftest import Recording, Run
+from tests.support import events, rewrite
 
 SIZE = 1 << 16
 REGISTERS_BAR = 0
 
 
-def _window_writes(events: list[Event]) -> list[Event]:
-    return [e for e in events if e.kind == Kind.MMIO_WRITE and e.bar != REGISTERS_BAR and e.bar < 6]
+def _window_writes(trace: list[Event]) -> list[Event]:
+    return [e for e in trace if e.kind == Kind.MMIO_WRITE and e.bar != REGISTERS_BAR and e.bar < 6]
 
 
 def test_stock_perf_reports_and_the_trace_shows_the_closed_window(
@@ -80,6 +81,23 @@ def test_fixed_perf_fills_the_peers_memory(start: Callable[..., Recording], cli:
     recording.process.communicate(timeout=60)
     done = cli("replay", recording.path, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
+    one_changed_byte_is_found(recording.path, cli, tmp_path)
+
+
+def one_changed_byte_is_found(path: Path, cli: Run, tmp_path: Path) -> None:
+    """A copy of the recording in which one effect has another value is reported at that event and field."""
+    effects = [event for event in events(path) if event.kind == Kind.MEM_WRITE]
+    chosen = effects[len(effects) // 2]
+
+    def change(event: Event) -> Event:
+        return event._replace(value=event.value ^ 1 << 8) if event.seq == chosen.seq else event
+
+    changed = rewrite(path, tmp_path / "changed.ntbt", change)
+    done = cli("replay", changed, timeout=120)
+    assert done.returncode == 1
+    recorded, computed = ((chosen.value ^ bit).to_bytes(chosen.size, "little").hex() for bit in (1 << 8, 0))
+    assert f"differs at event {chosen.seq}:" in done.stdout
+    assert f"data: recorded {recorded}, computed {computed}" in done.stdout
 
 
 def wait_for_file(recording: Recording, deadline: float) -> None:
