@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ntbtrace.event import EFFECTS, NO_ENDPOINT, NOTES, STIMULI, Event, Kind
+from ntbtrace.event import EFFECTS, NOTES, STIMULI, Event, Kind
 from ntbtrace.trace import Header, TraceWriter
 from ntbtrace.trace.layout import DATA_KINDS, MEMORY_KINDS
 
@@ -139,9 +139,3 @@ def traffic(count: int, seed: int = 1) -> Iterator[Event]:
 def same_directory(path: Path) -> list[str]:
     """The names beside `path`, sorted: to see what a run leaves behind."""
     return sorted(os.listdir(path.parent))
-
-
-__all__ = [
-    "EFFECT_ROWS", "NO_ENDPOINT", "REGISTERS", "ROWS", "Snapshots", "event_lists", "header", "number",
-    "same_directory", "small_writer", "traffic", "write",
-]  # fmt: skip

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ntbtrace.event import NO_ENDPOINT, ROW, Event, Kind
-from ntbtrace.trace import FORMAT_VERSION, Block, open_trace
+from ntbtrace.trace import FORMAT_VERSION, Block, TraceWriter, open_trace
 from ntbtrace.trace.layout import COLUMNS, ROW_DTYPE
 from tests.trace.making import (
     REGISTERS,
@@ -108,8 +108,6 @@ def test_no_events(tmp_path: Path) -> None:
 
 def test_header(tmp_path: Path) -> None:
     written = header(command="ntbtrace record -o ä.ntbt", guests={"0": {"kernel": "6.1"}}, payloads="hashed")
-    from ntbtrace.trace import TraceWriter
-
     TraceWriter(tmp_path / "a.ntbt", written, bytes).close()
     with open_trace(tmp_path / "a.ntbt") as trace:
         assert trace.header == written

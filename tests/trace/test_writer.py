@@ -2,16 +2,20 @@
 """What a writer promises besides its events: whom the files are for, what is overwritten, when blocks are made."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Event, Kind
-from ntbtrace.trace import TraceWriter, open_trace
+from ntbtrace.trace import BlockInfo, TraceWriter, open_trace
 from ntbtrace.trace import writer as writer_module
 from ntbtrace.trace.journal import journal_path
-from tests.trace.making import ROWS, header, same_directory, small_writer, traffic, write
+from ntbtrace.trace.sink import Sink
+from tests.trace.making import ROWS, header, number, same_directory, small_writer, traffic, write
+
+TIMEOUT_S = 20
 
 
 def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
@@ -89,3 +93,33 @@ def test_a_snapshot_that_grew_too_much_is_said(tmp_path: Path) -> None:
     writer.append(*traffic(1))
     with pytest.raises(NtbTraceError, match="a snapshot must have at most"):
         writer.roll()
+
+
+def test_the_recorder_waits_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk_goes_on, rolled = threading.Event(), threading.Event()
+    append = Sink.block
+
+    def slow(self: Sink, info: BlockInfo, frame: bytes) -> None:
+        assert disk_goes_on.wait(TIMEOUT_S)
+        append(self, info, frame)
+
+    monkeypatch.setattr(Sink, "block", slow)
+    writer = small_writer(tmp_path / "a.ntbt")
+    first, second = number([[event] for event in traffic(2)])[:2]
+    writer.append(first)
+    writer.roll()  # there is a free half
+    writer.append(second)
+
+    def roll() -> None:
+        writer.roll()
+        rolled.set()
+
+    recorder = threading.Thread(target=roll)
+    recorder.start()
+    assert not rolled.wait(0.1)
+    disk_goes_on.set()
+    assert rolled.wait(TIMEOUT_S)
+    recorder.join()
+    writer.close()
+    with open_trace(writer.path) as trace:
+        assert list(trace) == [first, second]
