@@ -6,27 +6,43 @@
     switch.target, switch.status            # what the last one was about
 
 The same profile and the same stimuli in the same order give the same effects, byte for byte, on any machine.
+The model itself is loaded when it is first used: who only reads a trace needs `device.host` alone.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from device.host import Host
-from device.idt import maps
-from device.idt.switch import IdtSwitch
-from device.profile import DEFAULT, Profile, ProfileError
+
+if TYPE_CHECKING:
+    from device.idt.switch import IdtSwitch as Switch
+    from device.profile import DEFAULT, Profile, ProfileError
 
 __all__ = ["DEFAULT", "MODEL_VERSION", "Profile", "ProfileError", "Switch", "create", "register_table"]
 
 MODEL_VERSION = 1  # of what the model answers: raised when that is corrected, since old traces then replay differently
 
-Switch = IdtSwitch
 
-
-def create(profile: Profile, host: Host) -> Switch:
+def create(profile: "Profile", host: Host) -> "Switch":
     """A switch as after power-on, no guest attached."""
+    from device.idt.switch import IdtSwitch
+
     return IdtSwitch(profile, host)
 
 
-def register_table(profile: Profile) -> dict[str, Any]:
+def register_table(profile: "Profile") -> dict[str, Any]:
     """The registers of the profile's chip as JSON: what a trace carries to be decoded without today's code."""
+    from device.idt import maps
+
     return maps.register_table()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Switch":
+        from device.idt.switch import IdtSwitch
+
+        return IdtSwitch
+    if name in ("DEFAULT", "Profile", "ProfileError"):
+        from device import profile
+
+        return getattr(profile, name)
+    raise AttributeError(f"module {__name__} has no attribute {name}")

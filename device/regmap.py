@@ -138,7 +138,14 @@ class RegisterMap:
                 "stride": row.stride,
                 "width": 32,
                 "fields": [
-                    [one.name, one.lsb, one.width, one.access.value, {str(k): v for k, v in one.values.items()}]
+                    [
+                        one.name,
+                        one.lsb,
+                        one.width,
+                        one.access.value,
+                        {str(k): v for k, v in one.values.items()},
+                        one.reset,
+                    ]
                     for one in row.fields
                 ],
                 "doc": row.doc,

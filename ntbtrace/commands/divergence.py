@@ -23,7 +23,8 @@ def describe(trace: Trace, divergence: Divergence) -> Iterator[str]:
     for difference in divergence.differences:
         yield f"  {_sides(difference, trace.registers)}"
     for field in explanation.fields:
-        yield f"  field {plain(field.name)}: recorded {field.recorded:#x}, computed {field.computed:#x}"
+        doubt = " (its reset value is unproven)" if field.unproven else ""
+        yield f"  field {plain(field.name)}: recorded {field.recorded:#x}, computed {field.computed:#x}{doubt}"
     yield from _writers(explanation)
     yield "around it:"
     yield f"  {HEADING}"

@@ -20,6 +20,7 @@ class FieldDifference:
     name: str
     recorded: int
     computed: int
+    unproven: bool  # the field was not written before, and what it resets to is not proven
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ def explain(trace: Trace, divergence: Divergence, before: int = 5, after: int = 
     target = computed = event.target
     fields: tuple[FieldDifference, ...] = ()
     recorded_value, computed_value = difference.recorded, difference.computed
+    recorded_write = last_write(trace, target, event.seq)
     if isinstance(recorded_value, int) and isinstance(computed_value, int):
         if difference.what == TARGET:
             computed = computed_value
         elif difference.what == VALUE:
-            fields = _fields(trace, event, recorded_value, computed_value)
-    recorded_write = last_write(trace, target, event.seq)
+            fields = _fields(trace, event, recorded_value, computed_value, recorded_write is None)
     computed_write = recorded_write if computed == target else last_write(trace, computed, event.seq)
     around = tuple(trace.events(max(difference.seq - before, trace.blocks[0].first_seq), difference.seq + after))
     registers = trace.registers
@@ -74,10 +75,12 @@ def last_write(trace: Trace, target: int, before: int) -> Event | None:
     return None
 
 
-def _fields(trace: Trace, event: Event, recorded: int, computed: int) -> tuple[FieldDifference, ...]:
+def _fields(trace: Trace, event: Event, recorded: int, computed: int, unwritten: bool) -> tuple[FieldDifference, ...]:
     shift = shift_of(event)
     both = (
-        FieldDifference(f.name, field_value(f, recorded, shift), field_value(f, computed, shift))
+        FieldDifference(
+            f.name, field_value(f, recorded, shift), field_value(f, computed, shift), unwritten and f.reset is None
+        )
         for f in covered(event, trace.registers)
     )
     return tuple(difference for difference in both if difference.recorded != difference.computed)

@@ -14,13 +14,14 @@ _OWNER_SHIFT = 24
 
 @dataclass(frozen=True)
 class Field:
-    """Bits lsb to lsb + width - 1; `access`: RO, RW, RW1C ...; `values`: names of values."""
+    """Bits lsb to lsb + width - 1; `access`: RO, RW, RW1C ...; `values`: names of values; `reset` None: unproven."""
 
     name: str
     lsb: int
     width: int
     access: str
     values: dict[int, str]
+    reset: int | None
 
 
 class RegisterTable:
@@ -72,7 +73,8 @@ class RegisterTable:
 
 
 def _field(row: Sequence[Any]) -> Field:
-    name, lsb, width, access, values = row
+    name, lsb, width, access, values, reset = row
     if not (0 <= lsb < 64 and 0 < width <= 64):
         raise ValueError(f"field {name} of {width} bits at bit {lsb}")
-    return Field(str(name), int(lsb), int(width), str(access), {int(k, 0): str(v) for k, v in values.items()})
+    names = {int(k, 0): str(v) for k, v in values.items()}
+    return Field(str(name), int(lsb), int(width), str(access), names, None if reset is None else int(reset))

@@ -20,7 +20,7 @@ U8, U32, U64 = 0xFF, 0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF
 REGISTERS: dict[str, Any] = {
     "registers": [
         {"id": 1, "name": "NTCTL", "indices": None, "space": "nt", "offset": 0x400, "stride": 0, "width": 32,
-         "fields": [["IDPROTDIS", 0, 1, "RW", {}], ["CPEN", 1, 1, "RW", {"0": "off", "1": "on"}]],
+         "fields": [["IDPROTDIS", 0, 1, "RW", {}, 0], ["CPEN", 1, 1, "RW", {"0": "off", "1": "on"}, None]],
          "doc": "control", "source": "test"},
         {"id": 2, "name": "OUTMSG{}", "indices": [0, 1, 2, 3], "space": "nt", "offset": 0x430, "stride": 4,
          "width": 32, "fields": [], "doc": "", "source": "test"},

@@ -218,8 +218,8 @@ def test_forged_headers(tmp_path: Path, body: object) -> None:
      {"registers": [{"id": 1, "name": "A", "indices": {"a": 1}, "fields": [[1]]}]},
      {"registers": [{"id": 1, "name": "A{}", "indices": [0, 1], "fields": []},
                     {"id": 2, "name": "B", "indices": None, "fields": []}]},
-     {"registers": [{"id": 1, "name": "A", "indices": None, "fields": [["F", 99, 1, "RW", {}]]}]},
-     {"registers": [{"id": 1, "name": "A", "indices": None, "fields": [["F", 0, 1, "RW", {"x": "y"}]]}]}],
+     {"registers": [{"id": 1, "name": "A", "indices": None, "fields": [["F", 99, 1, "RW", {}, 0]]}]},
+     {"registers": [{"id": 1, "name": "A", "indices": None, "fields": [["F", 0, 1, "RW", {"x": "y"}, 0]]}]}],
     ids=str,
 )  # fmt: skip
 def test_forged_register_tables(tmp_path: Path, registers: object) -> None:

@@ -24,8 +24,8 @@ def test_name_and_owner(table: RegisterTable, target: int, name: str, owner: int
 
 def test_fields(table: RegisterTable) -> None:
     assert table.fields(2 << 24 | 1) == (
-        Field("IDPROTDIS", 0, 1, "RW", {}),
-        Field("CPEN", 1, 1, "RW", {0: "off", 1: "on"}),
+        Field("IDPROTDIS", 0, 1, "RW", {}, 0),
+        Field("CPEN", 1, 1, "RW", {0: "off", 1: "on"}, None),
     )
     assert table.fields(2) == table.fields(0) == table.fields(77) == ()
 
