@@ -66,9 +66,7 @@ class Port:
         switch = self._switch
         if self._conceal is not None and bar != REGISTERS_BAR and not switch.status:
             kept = self._conceal(value, size)
-        _pack_into(
-            writer.rows, at, t, offset, kept, size, 0, switch.target, self._id, bar, switch.status, _MMIO_READ
-        )
+        _pack_into(writer.rows, at, t, offset, kept, size, 0, switch.target, self._id, bar, switch.status, _MMIO_READ)
         recorder.counts[self._id] += 1
         return value
 
@@ -85,9 +83,7 @@ class Port:
         if self._conceal is not None and bar != REGISTERS_BAR:
             value = self._conceal(value, size)
         switch = self._switch
-        _pack_into(
-            writer.rows, at, t, offset, value, size, 0, switch.target, self._id, bar, switch.status, _MMIO_WRITE
-        )
+        _pack_into(writer.rows, at, t, offset, value, size, 0, switch.target, self._id, bar, switch.status, _MMIO_WRITE)
         recorder.counts[self._id] += 1
 
     def _access(self, kind: int, bar: int, offset: int, size: int, value: int) -> None:

@@ -122,9 +122,7 @@ class Recorder:
         at = writer.pos
         writer.pos = at + _ROW_SIZE
         cause = (at - self.at) // _ROW_SIZE
-        _pack_into(
-            writer.rows, at, self.t, address, value, length, cause, 0, port << 3, NO_BAR, status, kind
-        )
+        _pack_into(writer.rows, at, self.t, address, value, length, cause, 0, port << 3, NO_BAR, status, kind)
 
     def irq(self, port: int, value: int) -> None:
         sink = self._sinks[port]
@@ -133,9 +131,7 @@ class Recorder:
         writer.pos = at + _ROW_SIZE
         cause = (at - self.at) // _ROW_SIZE
         status = 0 if sink is not None else _REFUSED
-        _pack_into(
-            writer.rows, at, self.t, 0, value, 0, cause, 0, port << 3, self._modes[port], status, _IRQ
-        )
+        _pack_into(writer.rows, at, self.t, 0, value, 0, cause, 0, port << 3, self._modes[port], status, _IRQ)
         if sink is not None:
             sink(value)
 
