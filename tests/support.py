@@ -8,10 +8,8 @@ from random import Random
 from typing import Any
 
 import device
-from ntbtrace.capture.guests.clients import CLIENTS, Work
-from ntbtrace.capture.guests.driver import IdtDriver
-from ntbtrace.capture.guests.names import RegisterNames
-from ntbtrace.capture.guests.simulated import SimulatedGuest
+from ntbtrace.capture.guests.clients import Work
+from ntbtrace.capture.guests.make import simulated_guests
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.event import Event
 from ntbtrace.trace import TraceWriter, open_trace
@@ -32,13 +30,7 @@ def simulate(
     `after` goes on.
     """
     trace = recorder(path, hashed)
-    names = RegisterNames(device.register_table(device.DEFAULT))
-    guests = []
-    for number in PORTS:
-        guest = SimulatedGuest(trace.port(number), names, seed)
-        driver = IdtDriver(guest, list(PORTS))
-        guest.power_on(CLIENTS[workload](guest, driver, Work(count, size)).life())
-        guests.append(guest)
+    guests = simulated_guests(trace, workload, Work(count, size), seed)
     turns = 0
     while not all(guest.results for guest in guests):
         for guest in guests:

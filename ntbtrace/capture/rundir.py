@@ -30,6 +30,11 @@ def create() -> Path:
     return own
 
 
+def remove(own: Path) -> None:
+    """Clear away what `create` made."""
+    shutil.rmtree(own, ignore_errors=True)
+
+
 def runs() -> list[Path]:
     """The directories of running recorders, the newest first."""
     try:

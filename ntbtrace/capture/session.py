@@ -31,7 +31,7 @@ class Session:
         """End the session soon; safe to call from a signal handler."""
         self._stopped = reason
 
-    def run_simulated(self, guests: Sequence[SimulatedGuest]) -> str:
+    def run_simulated(self, guests: Sequence[SimulatedGuest], timeout: float | None) -> str:
         """Until all are done; returns '' or why it ended before that."""
 
         def turn() -> bool:
@@ -43,7 +43,8 @@ class Session:
             return True
 
         self._loop.idle(turn)
-        self._loop.run(lambda: bool(self._stopped), self._tick)
+        deadline = self._deadline(timeout)
+        self._loop.run(lambda: self._over(deadline), self._tick)
         failed = [guest for guest in guests if guest.state == "fail"]
         if failed and not self._stopped:
             self._stopped = f"the guest at port {failed[0].port.number} failed: {failed[0].said}"
@@ -53,18 +54,16 @@ class Session:
 
     def run_qemu(self, guests: Sequence[QemuGuest], timeout: float | None) -> str:
         """Until all are done or one has died; returns '' or why it ended before all were done."""
-        deadline = time.monotonic() + timeout if timeout else None
+        deadline = self._deadline(timeout)
 
         def over() -> bool:
-            if deadline and time.monotonic() > deadline:
-                self.stop(f"the workload was not done after {timeout:g} s")
             for guest in guests:
                 guest.poll()
                 if guest.state.startswith(GONE):
                     word = guest.log() or "no word from QEMU"
                     self.stop(f"the guest at port {guest.port.number} is {guest.state}: {word}")
             finished = all(g.state == "done" or g.state.startswith("fail") or not g.alive for g in guests)
-            return bool(self._stopped) or finished
+            return finished or self._over(deadline)
 
         try:
             for guest in guests:
@@ -94,6 +93,14 @@ class Session:
             return not any(g.alive for g in guests) or time.monotonic() > deadline
 
         self._loop.run(over, self._tick)
+
+    def _deadline(self, timeout: float | None) -> float:
+        return time.monotonic() + timeout if timeout else float("inf")
+
+    def _over(self, deadline: float) -> bool:
+        if not self._stopped and time.monotonic() > deadline:
+            self.stop("the workload was not done in time (--timeout)")
+        return bool(self._stopped)
 
     def _tick(self) -> None:
         self._recorder.writer.tick()

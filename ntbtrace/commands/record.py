@@ -3,26 +3,24 @@
 
 import argparse
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
 import device
-from device.profile import Profile
 from ntbtrace.capture import rundir
 from ntbtrace.capture.guests import image
 from ntbtrace.capture.guests.clients import CLIENTS, Work
-from ntbtrace.capture.guests.driver import IdtDriver
-from ntbtrace.capture.guests.names import RegisterNames
+from ntbtrace.capture.guests.make import check_simulated, qemu_guests, simulated_guests
 from ntbtrace.capture.guests.qemu import MEMORY, PROGRAM, QemuGuest, QemuSpec
 from ntbtrace.capture.guests.simulated import SimulatedGuest
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.session import Session
 from ntbtrace.commands.profiles import load_profile
+from ntbtrace.commands.signals import on_interrupt
 from ntbtrace.commands.status import StatusLine
 from ntbtrace.errors import NtbTraceError, SetupError
 from ntbtrace.event import endpoint_of
@@ -30,102 +28,90 @@ from ntbtrace.event import endpoint_of
 NAME = "record"
 HELP = "start guests (simulated, or Linux in QEMU) and record what crosses between them"
 EXAMPLE = "ntbtrace record --guests qemu --workload pingpong -o pingpong.ntbt"
-QUIET = ("quiet", "printk.time=0", "printk.devkmsg=on")  # the init reports through the kernel's log
 TIMEOUT_S = 300.0  # for a workload that ends by itself
+INTERRUPTED = "interrupted"
+QUIET = ("quiet", "printk.time=0", "printk.devkmsg=on")  # our image's init reports through the kernel's log
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.ntbt", help="the trace to make")
-    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
-    parser.add_argument("--guests", choices=("simulated", "qemu"), default="simulated",
-                        help="simulated guests inside this process (default), or Linux in QEMU")  # fmt: skip
-    parser.add_argument("--workload", default="pingpong", choices=sorted({*CLIENTS, *image.WORKLOADS}),
-                        help="what they do (default: pingpong); `shell` waits for `ntbtrace console`")  # fmt: skip
-    parser.add_argument("--profile", type=Path, metavar="FILE.toml", help="chip, ports, partitions, BARs")
-    parser.add_argument("--no-payload", action="store_true", help="keep hashes of guest memory, not its bytes")
-    parser.add_argument("--timeout", type=float, metavar="S",
-                        help=f"end a run that is not done after S seconds (default: {TIMEOUT_S:g}; "
-                        "none for shell and for images of yours)")  # fmt: skip
-    work = parser.add_argument_group("how much")
-    work.add_argument("--count", type=int, default=Work.count, metavar="N",
-                      help=f"ping-pongs that each guest counts (default: {Work.count})")  # fmt: skip
-    work.add_argument("--size", type=int, metavar="BYTES",
-                      help=f"bytes that perf copies (simulated: {Work.size}; qemu: 1 MiB, a power of two)")  # fmt: skip
-    work.add_argument("--seed", type=int, default=1, help="simulated guests: same seed, same accesses (default: 1)")
-    qemu = parser.add_argument_group("guests in QEMU")
-    qemu.add_argument("--qemu", default=PROGRAM, metavar="PATH", help=f"the QEMU to run (default: {PROGRAM})")
-    qemu.add_argument("--kernel", type=Path, metavar="FILE", help="your kernel, not that of `ntbtrace guest build`")
-    qemu.add_argument("--initrd", type=Path, metavar="FILE", help="your initial RAM disk")
-    qemu.add_argument("--drive", type=Path, metavar="FILE", help="a disk image")
-    qemu.add_argument("--append", default="", metavar="TEXT", help="more for the kernel command line")
-    qemu.add_argument("--memory", default=MEMORY, metavar="SIZE", help=f"of each guest (default: {MEMORY})")
-    qemu.add_argument("--accel", choices=("tcg", "kvm"), default="tcg",
-                      help="tcg (default) runs anywhere; kvm needs a /dev/kvm that really works")  # fmt: skip
+    add, defaults = parser.add_argument, Work()
+    add("-o", "--output", type=Path, required=True, metavar="FILE.ntbt", help="the trace to make")
+    add("--overwrite", action="store_true", help="replace FILE if it exists")
+    add("--guests", choices=("simulated", "qemu"), default="simulated",
+        help="simulated guests inside this process (default), or Linux in QEMU")  # fmt: skip
+    add("--workload", default="pingpong", choices=sorted({*CLIENTS, *image.WORKLOADS}),
+        help="what they do (default: pingpong); `shell` waits for `ntbtrace console`")  # fmt: skip
+    add("--profile", type=Path, metavar="FILE.toml", help="chip, ports, partitions, BARs")
+    add("--no-payload", action="store_true", help="keep hashes of guest memory, not its bytes")
+    add("--timeout", type=float, default=None, metavar="S",
+        help=f"end a run that is not done after S seconds (default: {TIMEOUT_S:g}; "
+        "none for shell and for images of yours)")  # fmt: skip
+    add = parser.add_argument_group("how much").add_argument
+    add("--count", type=int, default=defaults.count, metavar="N",
+        help=f"ping-pongs that each guest counts (default: {defaults.count})")  # fmt: skip
+    add("--size", type=int, metavar="BYTES",
+        help=f"bytes that perf copies (simulated: {defaults.size}; qemu: 1 MiB, a power of two)")  # fmt: skip
+    add("--seed", type=int, default=1, help="simulated guests: same seed, same accesses (default: 1)")
+    add = parser.add_argument_group("guests in QEMU").add_argument
+    add("--qemu", default=PROGRAM, metavar="PATH", help=f"the QEMU to run (default: {PROGRAM})")
+    add("--kernel", type=Path, metavar="FILE", help="your kernel, not that of `ntbtrace guest build`")
+    add("--initrd", type=Path, metavar="FILE", help="your initial RAM disk")
+    add("--drive", type=Path, metavar="FILE", help="a disk image")
+    add("--append", default="", metavar="TEXT", help="more for the kernel command line")
+    add("--memory", default=MEMORY, metavar="SIZE", help=f"of each guest (default: {MEMORY})")
+    add("--accel", choices=("tcg", "kvm"), default="tcg",
+        help="tcg (default) runs anywhere; kvm needs a /dev/kvm that really works")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     profile = load_profile(args.profile) if args.profile else device.DEFAULT
-    spec = _spec(args) if args.guests == "qemu" else None
-    if spec is None and args.workload not in CLIENTS:
-        raise SetupError(
-            f"--workload {args.workload} needs --guests qemu; simulated guests do {', '.join(sorted(CLIENTS))}"
-        )
-    if args.count < 1 or (args.size is not None and (args.size < 4 or args.size % 4)):
-        raise SetupError("--count must be 1 or more, --size a multiple of 4 bytes")
-    if spec is not None and args.size is not None and args.size & (args.size - 1):
-        raise SetupError(f"--size must be a power of two with --guests qemu, not {args.size}: ntb_perf takes its order")
+    work = Work(args.count, Work.size if args.size is None else args.size)
+    spec = None
+    if args.count < 1:
+        raise SetupError(f"--count must be 1 or more, not {args.count}")
+    if args.timeout is not None and args.timeout <= 0:
+        raise SetupError(f"--timeout must be more than 0 seconds, not {args.timeout:g}")
+    if args.guests == "qemu":
+        spec = _spec(args)
+        place = rundir.create()
+    else:
+        check_simulated(profile, args.workload, work)
     transport = "mpqemu" if spec else "simulated"
     recorder = Recorder(
         args.output,
         profile,
-        command=shlex.join(sys.argv),
+        command=shlex.join(["ntbtrace", *sys.argv[1:]]),
         transports={str(number): transport for number in profile.port_numbers},
-        guests={"workload": args.workload, **({"kernel": str(spec.kernel), "accel": spec.accel} if spec else
-                {"seed": args.seed, "count": args.count})},
+        guests=_about(args, spec),
         hashed=args.no_payload,
         overwrite=args.overwrite,
-    )  # fmt: skip
+    )
     loop = Loop()
-    status = StatusLine()
     guests: Sequence[SimulatedGuest | QemuGuest] = []
-
-    def show() -> None:
-        parts = [
-            f"port {g.port.number}: {g.state}, {recorder.counts[endpoint_of(g.port.number)]:,} accesses" for g in guests
-        ]
-        seconds = (time.monotonic_ns() - recorder.t0) / 1e9
-        status.show(
-            f"{' | '.join(parts)} | {recorder.next_seq:,} events, {seconds:.1f} s",
-            " | ".join(f"port {g.port.number}: {g.state}" for g in guests),
-        )
-
-    session = Session(recorder, loop, show)
-
-    def interrupted(signum: int, frame: FrameType | None) -> None:
-        session.stop("interrupted")
-
-    before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+    status = StatusLine()
+    session = Session(recorder, loop, lambda: _show(status, recorder, guests))
     try:
-        if spec is None:
-            simulated = guests = _simulated(args, profile, recorder)
-            why = session.run_simulated(simulated)
-        else:
-            real = guests = _real(args, spec, recorder, loop)
-            by_itself = args.workload != "shell" and args.kernel is None and args.drive is None
-            timeout = args.timeout or (TIMEOUT_S if by_itself else None)
-            why = session.run_qemu(real, timeout)
+        with on_interrupt(lambda: session.stop(INTERRUPTED)):
+            if spec is None:
+                simulated = guests = simulated_guests(recorder, args.workload, work, args.seed)
+                why = session.run_simulated(simulated, args.timeout or TIMEOUT_S)
+            else:
+                ours = args.kernel is None and args.drive is None
+                real = guests = qemu_guests(recorder, loop, spec, place, _words(args) if ours else [])
+                by_itself = ours and args.workload != "shell"
+                why = session.run_qemu(real, args.timeout or (TIMEOUT_S if by_itself else None))
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         status.done()
         recorder.close()
+        if spec is not None:
+            rundir.remove(place)
     for guest in guests:
         results = " ".join(f"{key}={value}" for key, value in guest.results.items())
         print(f"port {guest.port.number}: {results or 'no result'}")
-    print(f"{args.output}: {recorder.next_seq:,} events, {args.output.stat().st_size:,} bytes")
     if recorder.writer.error is not None:
         raise recorder.writer.error
-    if why == "interrupted":
+    print(f"{args.output}: {recorder.next_seq:,} events, {args.output.stat().st_size:,} bytes")
+    if why == INTERRUPTED:
         print("interrupted; the trace is whole", file=sys.stderr)
         return 130
     if why:
@@ -133,7 +119,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _show(status: StatusLine, recorder: Recorder, guests: Sequence[SimulatedGuest | QemuGuest]) -> None:
+    if recorder.writer.error is not None:
+        status.tell(f"{recorder.writer.error}; the guests go on, unrecorded")
+    parts = [
+        f"port {g.port.number}: {g.state}, {recorder.counts[endpoint_of(g.port.number)]:,} accesses" for g in guests
+    ]
+    seconds = (time.monotonic_ns() - recorder.t0) / 1e9
+    status.show(
+        f"{' | '.join(parts)} | {recorder.next_seq:,} events, {seconds:.1f} s",
+        " | ".join(f"port {g.port.number}: {g.state}" for g in guests),
+    )
+
+
 def _spec(args: argparse.Namespace) -> QemuSpec:
+    """What to start. Raises SetupError for what is missing, before anything is made."""
+    if args.size is not None and (args.size < 4 or args.size & (args.size - 1)):
+        raise SetupError(f"--size must be a power of two with --guests qemu, not {args.size}: ntb_perf takes its order")
     kernel, initrd = args.kernel, args.initrd
     if kernel is None and args.drive is None:
         found = image.find()
@@ -145,24 +147,17 @@ def _spec(args: argparse.Namespace) -> QemuSpec:
     return spec
 
 
-def _simulated(args: argparse.Namespace, profile: Profile, recorder: Recorder) -> list[SimulatedGuest]:
-    names = RegisterNames(device.register_table(profile))
-    work = Work(args.count, args.size or Work.size)
-    guests = []
-    for number in profile.port_numbers:
-        guest = SimulatedGuest(recorder.port(number), names, args.seed)
-        driver = IdtDriver(guest, list(profile.chip_ports))
-        guest.power_on(CLIENTS[args.workload](guest, driver, work).life())
-        guests.append(guest)
-    return guests
+def _about(args: argparse.Namespace, spec: QemuSpec | None) -> dict[str, Any]:
+    """What the trace's header says of the guests."""
+    about = {"workload": args.workload}
+    if spec is None:
+        return {**about, "seed": args.seed}
+    found = image.find()
+    ours = found is not None and spec.kernel == found.kernel
+    kernel = f"guest image {found.release}" if found is not None and ours else str(spec.kernel)
+    return {**about, "kernel": kernel, "accel": spec.accel, "append": args.append}
 
 
-def _real(args: argparse.Namespace, spec: QemuSpec, recorder: Recorder, loop: Loop) -> list[QemuGuest]:
-    place = rundir.create()
+def _words(args: argparse.Namespace) -> list[str]:
     words = [*QUIET, f"ntbtrace.workload={args.workload}", f"ntbtrace.count={args.count}"]
-    if args.size is not None:
-        words.append(f"ntbtrace.order={args.size.bit_length() - 1}")
-    return [
-        QemuGuest(port, loop, spec, place, " ".join([*words, f"ntbtrace.port={number}"]))
-        for number, port in recorder.ports.items()
-    ]
+    return words if args.size is None else [*words, f"ntbtrace.order={args.size.bit_length() - 1}"]

@@ -12,6 +12,7 @@ class StatusLine:
         self._stream = stream
         self._terminal = stream.isatty()
         self._last = ""
+        self._told: set[str] = set()
 
     def show(self, text: str, milestone: str) -> None:
         if self._terminal:
@@ -20,6 +21,13 @@ class StatusLine:
         elif milestone != self._last:
             self._last = milestone
             print(milestone, file=self._stream, flush=True)
+
+    def tell(self, line: str) -> None:
+        """Print a line that stays, once."""
+        if line not in self._told:
+            self._told.add(line)
+            self.done()
+            print(line, file=self._stream, flush=True)
 
     def done(self) -> None:
         """Leave the line as it is; what is printed next begins a new one."""

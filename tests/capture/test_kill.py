@@ -17,23 +17,15 @@ CHILD = """
 import mmap, sys
 from pathlib import Path
 import device
-from ntbtrace.capture.guests.clients import CLIENTS, Work
-from ntbtrace.capture.guests.driver import IdtDriver
-from ntbtrace.capture.guests.names import RegisterNames
-from ntbtrace.capture.guests.simulated import SimulatedGuest
+from ntbtrace.capture.guests.clients import Work
+from ntbtrace.capture.guests.make import simulated_guests
 from ntbtrace.capture.recorder import Recorder
 
 path, shared, workload = sys.argv[1:]
 with open(shared, "r+b") as file:
     served = mmap.mmap(file.fileno(), 8)
 recorder = Recorder(Path(path), device.DEFAULT, command="test", transports={})
-names = RegisterNames(device.register_table(device.DEFAULT))
-guests = []
-for number in (0, 2):
-    guest = SimulatedGuest(recorder.port(number), names, 1)
-    client = CLIENTS[workload](guest, IdtDriver(guest, [0, 2]), Work(1 << 60, 1 << 20))
-    guest.power_on(client.life())
-    guests.append(guest)
+guests = simulated_guests(recorder, workload, Work(1 << 60, 1 << 20), 1)
 while True:
     for guest in guests:
         guest.step()

@@ -80,13 +80,15 @@ class PingPong(Client):
 
     def run(self) -> Steps:
         driver, guest = self.driver, self.guest
+        ports = [port for port, _ in driver.peers]
+        peer = next((i for i, port in enumerate(ports) if port > driver.port), 0)  # pp_find_next_peer
         while True:  # past `count` too, so that the peer reaches it as well
             yield from guest.wait(lambda: self._turn)
             self._turn = False
             for _ in range(guest.random.randrange(4)):  # the timer's delay, here in turns
                 yield
-            yield from driver.peer_msg_write(0, 0, self._count)
-            yield from driver.peer_db_set(1 << driver.peers[0][0])
+            yield from driver.peer_msg_write(peer, 0, self._count)
+            yield from driver.peer_db_set(1 << driver.peers[peer][0])
             yield from driver.db_change_mask(clear_bits=1 << driver.port)
 
     def on_bell(self) -> Steps:

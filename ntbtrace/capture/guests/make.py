@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guests of a recording, one for each port of its switch: simulated ones, or Linux in QEMU."""
+
+from pathlib import Path
+
+import device
+from ntbtrace.capture.guests.clients import CLIENTS, WINDOW_BAR, Work
+from ntbtrace.capture.guests.driver import IdtDriver
+from ntbtrace.capture.guests.names import RegisterNames
+from ntbtrace.capture.guests.qemu import QemuGuest, QemuSpec
+from ntbtrace.capture.guests.simulated import SimulatedGuest
+from ntbtrace.capture.loop import Loop
+from ntbtrace.capture.recorder import Recorder
+from ntbtrace.errors import SetupError
+
+
+def check_simulated(profile: device.Profile, workload: str, work: Work) -> None:
+    """Raise SetupError for a workload that simulated guests cannot do on such a switch."""
+    if workload not in CLIENTS:
+        names = ", ".join(sorted(CLIENTS))
+        raise SetupError(f"--workload {workload} needs --guests qemu; simulated guests do {names}")
+    if len(profile.ports) < 2:
+        raise SetupError(f"simulated guests need a switch with two ports or more, not {len(profile.ports)}")
+    if workload == "perf":
+        if len(profile.ports) != 2:
+            raise SetupError(f"--workload perf of simulated guests needs two ports, not {len(profile.ports)}")
+        window = min(port.windows.get(WINDOW_BAR, 0) for port in profile.ports)
+        if not 4 <= work.size <= window or work.size % 4:
+            raise SetupError(
+                f"--size must be a multiple of 4 up to the window of {window} bytes at BAR{WINDOW_BAR}, not {work.size}"
+            )
+
+
+def simulated_guests(recorder: Recorder, workload: str, work: Work, seed: int) -> list[SimulatedGuest]:
+    """Guests that are powered on and wait for their first step. What check_simulated refuses must not come here."""
+    profile = recorder.switch.profile
+    names = RegisterNames(device.register_table(profile))
+    guests = []
+    for port in recorder.ports.values():
+        guest = SimulatedGuest(port, names, seed)
+        driver = IdtDriver(guest, list(profile.chip_ports))
+        guest.power_on(CLIENTS[workload](guest, driver, work).life())
+        guests.append(guest)
+    return guests
+
+
+def qemu_guests(recorder: Recorder, loop: Loop, spec: QemuSpec, rundir: Path, words: list[str]) -> list[QemuGuest]:
+    """Guests that are still off; `words` go to their kernels' command lines."""
+    return [
+        QemuGuest(port, loop, spec, rundir, " ".join([*words, f"ntbtrace.port={number}"]))
+        for number, port in recorder.ports.items()
+    ]
