@@ -6,6 +6,7 @@ the exact package versions together with our own files. A change of either makes
 """
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from ntbtrace.capture.guests.image import cpio, debian, modules
 from ntbtrace.errors import NtbTraceError, SetupError
 
 HERE = Path(__file__).parent
-CURRENT = "current"  # names the image that was built last, so that finding it needs no apt
+RELEASE = "release"  # the file that holds the kernel's release
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,15 @@ def _hash(parts: list[bytes]) -> str:
 
 
 def find() -> GuestImage | None:
-    """The image that was built last, if our own files have not changed since; asks no package manager."""
-    try:
-        name = (cache() / CURRENT).read_text().strip()
-    except OSError:
-        return None
-    return _load(cache() / "images" / Path(name).name) if name.startswith(_own_key()) else None
+    """The image of our own files as they are, the latest `build` gave if there are several; asks no package manager."""
+    made = (cache() / "images").glob(f"{_own_key()}-*/{RELEASE}")
+    latest = max(made, key=lambda path: path.stat().st_mtime, default=None)
+    return _load(latest.parent) if latest else None
 
 
 def _load(directory: Path) -> GuestImage | None:
     try:
-        release = (directory / "release").read_text()
+        release = (directory / RELEASE).read_text()
     except OSError:
         return None
     return GuestImage(directory, release)
@@ -86,8 +85,12 @@ def build(say: Callable[[str], None], *, force: bool = False) -> GuestImage:
     """Make the image, or find it made. `say` gets a line per step. Raises SetupError when something is missing."""
     debian.require_tools()
     place = cache()
+    if re.search(r"[\s:]", str(place)):
+        raise SetupError(f"the cache's path must have no blanks and colons, for make, not {place}: set XDG_CACHE_HOME")
+    place.parent.mkdir(parents=True, exist_ok=True)
     for directory in (place, place / "packages", place / "images"):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        directory.chmod(0o700)
     versions = debian.packages()
     name = f"{_own_key()}-{_hash([f'{key}={value}'.encode() for key, value in sorted(versions.items())])}"
     directory = place / "images" / name
@@ -95,7 +98,8 @@ def build(say: Callable[[str], None], *, force: bool = False) -> GuestImage:
     if found is None or force:
         with tempfile.TemporaryDirectory(dir=place, prefix="build-") as work:
             made = _make(versions, place / "packages", Path(work), say)
-            shutil.rmtree(directory, ignore_errors=True)
+            if directory.exists() and (force or _load(directory) is None):
+                directory.rename(Path(work) / "before")
             try:
                 made.rename(directory)
             except OSError as error:  # another build was first
@@ -104,14 +108,14 @@ def build(say: Callable[[str], None], *, force: bool = False) -> GuestImage:
         found = _load(directory)
         if found is None:
             raise NtbTraceError(f"the image in {directory} vanished: another build removed it; run this again")
-    (place / CURRENT).write_text(name + "\n")
+    (directory / RELEASE).touch()  # the one that `find` is to give
     say(f"guest image of kernel {found.release}: {found.directory}")
     return found
 
 
 def _make(versions: dict[str, str], packages: Path, work: Path, say: Callable[[str], None]) -> Path:
     root, made = work / "root", work / "image"
-    made.mkdir()
+    made.mkdir(mode=0o700)
     (made / "modules").mkdir()
     for name, version in versions.items():
         package = debian.fetch(name, version, packages, say)
@@ -126,7 +130,7 @@ def _make(versions: dict[str, str], packages: Path, work: Path, say: Callable[[s
     shutil.copy(root / f"boot/vmlinuz-{release}", made / "vmlinuz")
     say("write the initial RAM disk")
     (made / "initrd.gz").write_bytes(cpio.archive(_files(root, made / "modules", work)))
-    (made / "release").write_text(release)
+    (made / RELEASE).write_text(release)  # the last one: with it the image is whole
     return made
 
 

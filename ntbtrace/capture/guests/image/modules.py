@@ -9,7 +9,7 @@ from ntbtrace.capture.guests.image.debian import run
 HERE = Path(__file__).parent
 DRIVERS = "linux-source-6.1/drivers/ntb"
 CONFIG = ("CONFIG_NTB=m", "CONFIG_NTB_IDT=m", "CONFIG_NTB_PINGPONG=m", "CONFIG_NTB_TOOL=m", "CONFIG_NTB_PERF=m")
-OURS = ("ntb_ecfg.c", "ntb_perf_fixed.patch")
+PATCH = "ntb_perf_fixed.patch"
 
 
 def sources(root: Path, work: Path) -> Path:
@@ -24,18 +24,24 @@ def compile_modules(root: Path, release: str, drivers: Path, work: Path, into: P
     headers = root / f"usr/src/linux-headers-{release}"
     wrapper = headers / "Makefile"  # Debian's names its other half by absolute path; ours is not installed
     wrapper.write_text(wrapper.read_text().replace("/usr/src", str(root / "usr/src")))
-    _make(headers, drivers, *CONFIG)
+    flags = f"KCFLAGS=-ffile-prefix-map={work}/="  # DWARF names no directory that is gone after the build
+    _make(headers, drivers, flags, *CONFIG)
     own = work / "own"
     own.mkdir()
     shutil.copy(drivers / "test/ntb_perf.c", own)
-    # a repository around the cache would make git apply skip the file
-    run(["env", f"GIT_CEILING_DIRECTORIES={work}", "git", "apply", str(HERE / "ntb_perf_fixed.patch")], cwd=own)
-    (own / "ntb_perf.c").rename(own / "ntb_perf_fixed.c")
+    mend_perf(own)
     shutil.copy(HERE / "ntb_ecfg.c", own)
     (own / "Kbuild").write_text("obj-m := ntb_perf_fixed.o ntb_ecfg.o\n")
-    _make(headers, own, f"KBUILD_EXTRA_SYMBOLS={drivers / 'Module.symvers'}")
+    _make(headers, own, flags, f"KBUILD_EXTRA_SYMBOLS={drivers / 'Module.symvers'}")
     for module in (*drivers.rglob("*.ko"), *own.glob("*.ko")):
         shutil.copy(module, into)
+
+
+def mend_perf(directory: Path) -> None:
+    """Make ntb_perf_fixed.c of the ntb_perf.c there. Raises SetupError when the patch does not fit it."""
+    # a repository around the cache would make git apply skip the file
+    run(["git", "apply", str(HERE / PATCH)], cwd=directory, GIT_CEILING_DIRECTORIES=str(directory.parent))
+    (directory / "ntb_perf.c").rename(directory / "ntb_perf_fixed.c")
 
 
 def _make(headers: Path, directory: Path, *words: str) -> None:

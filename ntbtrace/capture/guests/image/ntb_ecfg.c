@@ -23,13 +23,15 @@ static struct bus_entry entries[MAX_BUSES];
 static int entry_count;
 static DEFINE_RAW_SPINLOCK(pair_lock);
 
+/* What the bus had before; a bus that came since, below one of ours, took over its parent's operations. */
 static struct pci_ops *ops_before(struct pci_bus *bus)
 {
 	int i;
 
-	for (i = 0; i < entry_count; i++)
-		if (entries[i].bus == bus)
-			return entries[i].before;
+	for (; bus; bus = bus->parent)
+		for (i = 0; i < entry_count; i++)
+			if (entries[i].bus == bus)
+				return entries[i].before;
 	return NULL;
 }
 
@@ -87,33 +89,56 @@ static struct pci_ops ecfg_ops = {
 	.write = ecfg_write,
 };
 
+static int take_over(struct pci_bus *bus)
+{
+	if (bus->ops == &ecfg_ops)
+		return 0;
+	if (entry_count == MAX_BUSES)
+		return -ENOSPC;
+	/* The entry first: from the exchange on, other CPUs look it up. */
+	entries[entry_count].before = bus->ops;
+	entries[entry_count++].bus = bus;
+	pci_bus_set_ops(bus, &ecfg_ops);
+	return 0;
+}
+
+static void give_back(struct pci_bus *bus)
+{
+	struct pci_bus *child;
+
+	if (bus->ops == &ecfg_ops)
+		pci_bus_set_ops(bus, ops_before(bus));
+	list_for_each_entry(child, &bus->children, node)
+		give_back(child);
+}
+
 static int __init ecfg_init(void)
 {
 	struct pci_dev *pdev = NULL;
 
+	pci_lock_rescan_remove();
 	while ((pdev = pci_get_device(PCI_VENDOR_ID_IDT, PCI_ANY_ID, pdev))) {
-		if (pdev->class >> 8 != PCI_CLASS_BRIDGE_OTHER || ops_before(pdev->bus))
+		if (pdev->class >> 8 != PCI_CLASS_BRIDGE_OTHER)
 			continue;
-		if (entry_count == MAX_BUSES) {
-			pci_dev_put(pdev);
-			break;
+		if (take_over(pdev->bus)) {
+			pci_warn(pdev, "no extended configuration space: over %d buses\n", MAX_BUSES);
+			continue;
 		}
-		/* The entry first: from the exchange on, other CPUs look it up. */
-		entries[entry_count].before = pdev->bus->ops;
-		entries[entry_count++].bus = pdev->bus;
-		pci_bus_set_ops(pdev->bus, &ecfg_ops);
 		pdev->cfg_size = PCI_CFG_SPACE_EXP_SIZE;
 		pci_info(pdev, "extended configuration space by ECFGADDR and ECFGDATA\n");
 	}
+	pci_unlock_rescan_remove();
 	return 0;
 }
 
 static void __exit ecfg_exit(void)
 {
-	int i;
+	struct pci_bus *root = NULL;
 
-	for (i = 0; i < entry_count; i++)
-		pci_bus_set_ops(entries[i].bus, entries[i].before);
+	pci_lock_rescan_remove();
+	while ((root = pci_find_next_bus(root)))
+		give_back(root);
+	pci_unlock_rescan_remove();
 }
 
 module_init(ecfg_init);
