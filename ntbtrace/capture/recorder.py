@@ -174,6 +174,11 @@ class Recorder:
             switch.target, endpoint, bar, switch.status, kind,
         )  # fmt: skip
 
+    def discard(self) -> None:
+        """Close and remove the file: nothing was recorded."""
+        self.close()
+        self.writer.path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Write what is left and the footer; afterwards the file says "closed cleanly"."""
         self.writer.close()

@@ -29,6 +29,11 @@ class StatusLine:
             self.done()
             print(line, file=self._stream, flush=True)
 
+    def event(self, port: int, what: str) -> None:
+        """Print what happened at a port."""
+        self.done()
+        print(f"port {port}: {what}", file=self._stream, flush=True)
+
     def done(self) -> None:
         """Leave the line as it is; what is printed next begins a new one."""
         if self._terminal:

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Server: the switch for VMs that others start. A socket per port; guests come, go and reboot as they like."""
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ntbtrace.capture.loop import Loop
+from ntbtrace.capture.port import Port
+from ntbtrace.capture.recorder import Recorder
+from ntbtrace.capture.transport.intx import IntxSink
+from ntbtrace.capture.transport.mpqemu import Connection
+from ntbtrace.capture.transport.qtest import QtestSink
+from ntbtrace.errors import SetupError
+from ntbtrace.event import IrqMode
+
+FORM = "NUMBER=SOCKET[,irq=intx|qtest[:PATH]]"
+
+
+def qtest_path(device: Path) -> Path:
+    """Where `irq=qtest` without a path listens for QEMU's qtest, beside the device's socket."""
+    return device.with_name(device.name + ".qtest")
+
+
+@dataclass(frozen=True)
+class PortSpec:
+    """One `--port`. `qtest` is None for INTx."""
+
+    number: int
+    path: Path
+    qtest: Path | None
+
+    @staticmethod
+    def parse(text: str) -> "PortSpec":
+        """From `FORM`; MSI over qtest, which works with any QEMU, if no irq is named. Raises SetupError."""
+        number, equals, rest = text.partition("=")
+        place, *options = rest.split(",")
+        if not equals or not number.isdecimal() or not place:
+            raise SetupError(f"--port must be {FORM}, not {text!r}")
+        path = Path(place).absolute()
+        qtest: Path | None = qtest_path(path)
+        for option in options:
+            name, _, value = option.partition("=")
+            kind, colon, where = value.partition(":")
+            if name != "irq" or kind not in ("intx", "qtest") or (kind == "intx" and colon) or (colon and not where):
+                raise SetupError(f"--port {number}: irq must be intx, qtest or qtest:PATH, not {option!r}")
+            if kind == "intx":
+                qtest = None
+            elif where:
+                qtest = Path(where).absolute()
+        return PortSpec(int(number), path, qtest)
+
+
+@contextmanager
+def listening(path: Path) -> Iterator[socket.socket]:
+    """A socket that listens at `path`, for the owner only; removed afterwards. Raises SetupError."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        _clear(path)
+        listener.bind(os.fspath(path))
+        listener.listen(4)
+    except OSError as error:
+        listener.close()
+        raise SetupError(f"cannot listen at {path}: {error.strerror or error}") from error
+    finally:
+        os.umask(before)
+    listener.setblocking(False)
+    try:
+        yield listener
+    finally:
+        listener.close()
+        path.unlink(missing_ok=True)
+
+
+def _clear(path: Path) -> None:
+    """Remove a socket that nobody listens at any more. Raises SetupError if the place is taken."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise SetupError(f"{path} exists and is not a socket: name another place")
+    bound = {line.rpartition(" ")[2] for line in Path("/proc/net/unix").read_text().splitlines()}
+    if str(path) in bound:
+        raise SetupError(f"socket {path} is in use by a running server: end that one, or name another place")
+    path.unlink()
+
+
+class QtestListener:
+    """The interrupt sink of a port whose QEMU connects its qtest when it starts."""
+
+    def __init__(self, loop: Loop, port: Port, listener: socket.socket) -> None:
+        self._loop = loop
+        self._port = port
+        self._listener = listener
+        self._sink: QtestSink | None = None
+        self.lost = 0  # interrupts for which there was no connection
+        loop.add(listener.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            peer, _ = self._listener.accept()
+            self.close()
+            self._sink = QtestSink(self._loop, self._port, peer)
+
+    def deliver(self, value: int) -> None:
+        if self._sink is None:
+            self.lost += 1
+        else:
+            self._sink.deliver(value)
+
+    def set_eventfds(self, assert_fd: int, resample_fd: int) -> None:
+        os.close(assert_fd)
+        os.close(resample_fd)
+
+    def close(self) -> None:
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
+
+
+class PortServer:
+    """Takes one guest at a time at one port; `changed` is told what happens, in words."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        port: Port,
+        listener: socket.socket,
+        qtest: QtestListener | None,
+        changed: Callable[[str], None],
+    ) -> None:
+        self._loop = loop
+        self._port = port
+        self._listener = listener
+        self.qtest = qtest
+        self._changed = changed
+        self._connection: Connection | None = None
+        loop.add(listener.fileno(), self._accept)
+
+    @property
+    def attached(self) -> bool:
+        return self._port.attached
+
+    def _accept(self) -> None:
+        try:
+            peer, _ = self._listener.accept()
+        except OSError:
+            return
+        if self._connection is not None and self._connection.open:
+            self._port.fault("a second guest came to this port while one is attached; refused")
+            peer.close()
+            self._changed("a second guest was refused")
+            return
+        mode = IrqMode.INTX if self.qtest is None else IrqMode.MSI
+        sink = IntxSink(self._loop) if self.qtest is None else self.qtest
+        self._connection = Connection(self._loop, self._port, peer, mode, sink)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close("the server ended")
+
+
+@contextmanager
+def serving(
+    loop: Loop, recorder: Recorder, specs: list[PortSpec], changed: Callable[[int, str], None]
+) -> Iterator[dict[int, PortServer]]:
+    """Listen for the guests of all `specs`; `changed(port, what)`. Raises SetupError; closes all at the end."""
+    with contextlib.ExitStack() as stack:
+        servers: dict[int, PortServer] = {}
+        for spec in specs:
+            port = recorder.port(spec.number)
+            qtest = None
+            if spec.qtest is not None:
+                qtest = QtestListener(loop, port, stack.enter_context(listening(spec.qtest)))
+                stack.callback(qtest.close)
+            listener = stack.enter_context(listening(spec.path))
+
+            def told(what: str, number: int = spec.number) -> None:
+                changed(number, what)
+
+            servers[spec.number] = PortServer(loop, port, listener, qtest, told)
+            stack.callback(servers[spec.number].close)
+        yield servers

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`ntbtrace serve`: the switch for VMs of your own, recorded until Ctrl-C."""
+
+import argparse
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from device.profile import Profile, ProfileError
+from ntbtrace.capture.loop import Loop
+from ntbtrace.capture.recorder import Recorder
+from ntbtrace.capture.serve import FORM, PortServer, PortSpec, serving
+from ntbtrace.commands.profiles import load_profile
+from ntbtrace.commands.signals import on_interrupt
+from ntbtrace.commands.status import StatusLine
+from ntbtrace.errors import SetupError
+from ntbtrace.event import endpoint_of
+
+NAME = "serve"
+HELP = "the switch for your own VMs: listen on sockets, record what crosses"
+EXAMPLE = "ntbtrace serve --port 0=/tmp/ntb0.sock --port 2=/tmp/ntb2.sock -o session.ntbt"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--port", action="append", required=True, metavar=FORM, dest="ports",
+        help="a guest's socket, for `ntbtrace exec SOCKET`; irq=qtest (default, at SOCKET.qtest) for TCG, "
+        "intx for KVM; once for each port")  # fmt: skip
+    add("-o", "--output", type=Path, required=True, metavar="FILE.ntbt", help="the trace to make")
+    add("--overwrite", action="store_true", help="replace FILE if it exists")
+    add("--profile", type=Path, metavar="FILE.toml",
+        help="chip, ports, partitions, BARs (default: a partition for each port, two windows of 1 MiB)")  # fmt: skip
+    add("--no-payload", action="store_true", help="keep hashes of guest memory, not its bytes")
+
+
+def run(args: argparse.Namespace) -> int:
+    specs = [PortSpec.parse(text) for text in args.ports]
+    profile = _profile(args.profile, specs)
+    recorder = Recorder(
+        args.output,
+        profile,
+        command=shlex.join(["ntbtrace", *sys.argv[1:]]),
+        transports={str(spec.number): "mpqemu" for spec in specs},
+        hashed=args.no_payload,
+        overwrite=args.overwrite,
+    )
+    loop, status = Loop(), StatusLine()
+    try:
+        with on_interrupt(loop.stop), serving(loop, recorder, specs, status.event) as servers:
+            for spec in specs:
+                print(f"port {spec.number}: waiting at {spec.path}", file=sys.stderr)
+            loop.run(lambda: False, lambda: _tick(status, recorder, servers))
+    except SetupError:
+        recorder.discard()
+        raise
+    finally:
+        status.done()
+        recorder.close()
+    if recorder.writer.error is not None:
+        raise recorder.writer.error
+    print(f"{args.output}: {recorder.next_seq:,} events, {args.output.stat().st_size:,} bytes")
+    return 0
+
+
+def _profile(path: Path | None, specs: list[PortSpec]) -> Profile:
+    """The profile in the file, or one made from the ports. Raises SetupError."""
+    numbers = [spec.number for spec in specs]
+    if path is not None:
+        profile = load_profile(path)
+        if sorted(numbers) != sorted(profile.port_numbers):
+            raise SetupError(f"--port must be given for ports {list(profile.port_numbers)} of {path}, not {numbers}")
+        return profile
+    try:
+        return Profile.from_mapping({"port": [{"number": n, "partition": i} for i, n in enumerate(numbers)]})
+    except ProfileError as error:
+        raise SetupError(f"--port: {error}") from error
+
+
+def _tick(status: StatusLine, recorder: Recorder, servers: dict[int, PortServer]) -> None:
+    recorder.writer.tick()
+    if recorder.writer.error is not None:
+        status.tell(f"{recorder.writer.error}; the guests go on, unrecorded")
+    states = {number: "attached" if server.attached else "waiting" for number, server in servers.items()}
+    for number, server in servers.items():
+        if server.qtest is not None and server.qtest.lost:
+            status.tell(f"port {number}: interrupts are lost, no QEMU is connected to its qtest socket (irq=qtest)")
+    parts = [f"port {n}: {state}, {recorder.counts[endpoint_of(n)]:,} accesses" for n, state in states.items()]
+    seconds = (time.monotonic_ns() - recorder.t0) / 1e9
+    status.show(
+        f"{' | '.join(parts)} | {recorder.next_seq:,} events, {seconds:.1f} s",
+        " | ".join(f"port {number}: {state}" for number, state in states.items()),
+    )
