@@ -40,7 +40,7 @@ def _options(argv: Sequence[str]) -> dict[str, list[str]]:
     """Every option's values, by its name without dashes; an option that has no value gets ''."""
     found: dict[str, list[str]] = {}
     words = list(argv[1:])
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in zip(words, [*words[1:], ""], strict=False):
         if word.startswith("-") and word != "-":
             found.setdefault(word.lstrip("-"), []).append("" if after.startswith("-") else after)
     return found

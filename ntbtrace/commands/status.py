@@ -8,9 +8,9 @@ from typing import TextIO
 class StatusLine:
     """`show(text, milestone)`: on a terminal `text` rewrites the line; elsewhere a changed milestone is printed."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
-        self._terminal = stream.isatty()
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._terminal = self._stream.isatty()
         self._last = ""
         self._told: set[str] = set()
 
