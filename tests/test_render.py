@@ -22,10 +22,10 @@ def renderer() -> Renderer:
         RegisterTable(
             {
                 "registers": [
-                    row(CTL, "CTL", ["ID", 0, 16, "RO", {}], ["EN", 16, 1, "RW", {}],
-                        ["MODE", 20, 4, "RW", {"0": "off", "3": "NT"}]),
-                    row(STS, "STS", ["BITS", 0, 32, "RW1C", {}]),
-                    row(SET, "SET", ["BELL", 0, 32, "WO", {}]),
+                    row(CTL, "CTL", ["ID", 0, 16, "RO", {}, 0], ["EN", 16, 1, "RW", {}, 0],
+                        ["MODE", 20, 4, "RW", {"0": "off", "3": "NT"}, None]),
+                    row(STS, "STS", ["BITS", 0, 32, "RW1C", {}, 0]),
+                    row(SET, "SET", ["BELL", 0, 32, "WO", {}, 0]),
                 ]
             }
         )

@@ -104,7 +104,7 @@ class QemuGuest:
         try:
             self._process = subprocess.Popen(
                 [*_die_with_us(), *argv],
-                pass_fds=fds, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                pass_fds=fds, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, umask=0o077,
             )  # fmt: skip
         except OSError as error:
             raise SetupError(f"cannot start {self._spec.program}: {error.strerror}") from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""QEMU's `x-pci-proxy-dev` protocol ("mpqemu", QEMU 5.2 to 10): one connection is one guest's device (FACTS 1.1).
+"""QEMU's `x-pci-proxy-dev` protocol ("mpqemu", QEMU 6.0 to 10): one connection is one guest's device (FACTS 1.1).
 
 A message is a header of 16 bytes and its payload; file descriptors ride on the header. Configuration and BAR accesses
 and resets wait for one reply. Anything else than that ends the connection, with a fault in the trace.
@@ -48,9 +48,13 @@ PAYLOADS = {  # what a guest may send, and its payload's size
 }
 MAX_FDS = 16  # room for some more than the protocol has, so that extra ones are seen and closed
 
+_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 _ANCILLARY = socket.CMSG_SPACE(4 * MAX_FDS)
-_BAR_WRITE, _BAR_READ = int(Command.BAR_WRITE), int(Command.BAR_READ)
-_ACCESS_SIZE = ACCESS.size
+_BAR_WRITE = int(Command.BAR_WRITE)
+_ACCESSES = frozenset((_BAR_WRITE, int(Command.BAR_READ)))
+_ACCESS_SIZE, _ACCESS_PAYLOAD = ACCESS.size, ACCESS.size - HEADER.size
+_unpack_access = ACCESS.unpack_from
+_pack_value = Struct("=Q").pack_into
 _MASKS = {size: (1 << 8 * size) - 1 for size in (1, 2, 4, 8)}
 _BARS = range(0x10, 0x28)
 
@@ -72,12 +76,13 @@ class Connection:
         self._buffer = bytearray(HEADER.size + SYSMEM.size)
         self._view = memoryview(self._buffer)
         self._have = 0
+        self._whole_access = [self._view[:_ACCESS_SIZE]]
+        self._receive, self._send = peer.recvmsg_into, peer.send
         self._fds: list[int] = []
         self._memory: MappedMemory | None = None
         self._start, self._size, self._bar = 0, 0, NO_BAR  # the BAR that was hit last
         self._reply = bytearray(REPLY.size)
         REPLY.pack_into(self._reply, 0, Command.RET, REPLY.size - HEADER.size, 0)
-        self._pack_value = Struct("=Q").pack_into
         self._read, self._write = port.bar_read, port.bar_write
         self.open = True
         peer.setblocking(False)
@@ -88,9 +93,8 @@ class Connection:
         """Take what has come in, at most one access, and answer it."""
         have = self._have
         try:
-            count, ancillary, flags, _ = self._peer.recvmsg_into(
-                [self._view[have : self._wanted()]], _ANCILLARY, socket.MSG_CMSG_CLOEXEC
-            )
+            buffers = [self._view[have : self._wanted()]] if have else self._whole_access
+            count, ancillary, flags, _ = self._receive(buffers, _ANCILLARY, _CLOEXEC)
         except BlockingIOError:
             return
         except OSError as error:
@@ -102,8 +106,8 @@ class Connection:
             self.close("the peer closed the connection")
             return
         if count == _ACCESS_SIZE and not have and not self._fds:
-            command, payload, address, value, size, _ = ACCESS.unpack_from(self._buffer)
-            if payload == 24 and size in _MASKS and (command == _BAR_WRITE or command == _BAR_READ):
+            command, payload, address, value, size, _ = _unpack_access(self._buffer)
+            if command in _ACCESSES and payload == _ACCESS_PAYLOAD and size in _MASKS:
                 self._access(command, address, value, size)
                 return
         self._have = have + count
@@ -146,9 +150,9 @@ class Connection:
         self._start, self._size, self._bar = 0, 0, NO_BAR
 
     def _answer(self, value: int) -> None:
-        self._pack_value(self._reply, HEADER.size, value)
+        _pack_value(self._reply, HEADER.size, value)
         try:
-            self._peer.send(self._reply)
+            self._send(self._reply)
         except OSError as error:
             self.close(f"the peer does not take its reply: {error.strerror}")
 
