@@ -7,18 +7,27 @@ All lists are indexed by register number (offset / 4 from the space's start), so
 import sys
 from array import array
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from device.host import Status
 from device.regmap import DWORD, Access, RegisterMap
+
+if TYPE_CHECKING:
+    from device.idt.switch import IdtSwitch
 
 ReadMethod = Callable[[int], int]
 WriteMethod = Callable[[int, int, int], None]
 
 
 class Space:
-    """`load` and `store` act on whole registers; `lanes` masks the bits that an access of 1 or 2 bytes touches."""
+    """`load` and `save` access whole registers with their side effects, `store` without.
 
-    def __init__(self, registers: RegisterMap, base: int, count: int, owner: int) -> None:
+    `lanes` masks the bits that a write of 1 or 2 bytes touches. A row's read method takes the register's number; its
+    write method number, value and lanes.
+    """
+
+    def __init__(self, switch: "IdtSwitch", registers: RegisterMap, base: int, count: int, owner: int) -> None:
+        self.switch = switch
         self.regs = array("I", bytes(4 * count))
         self.targets = [0] * count
         self.statuses = [int(Status.UNKNOWN)] * count
@@ -41,24 +50,52 @@ class Space:
             if row.write:
                 self.writes[number] = getattr(self, row.write)
 
+    def load(self, number: int) -> int:
+        """Read a register; a hole in the map gives zero, and UNKNOWN."""
+        switch = self.switch
+        switch.target = self.targets[number]
+        switch.status = self.statuses[number]
+        read = self.reads[number]
+        return self.regs[number] if read is None else read(number)
+
+    def save(self, number: int, value: int, lanes: int) -> None:
+        """Write the lanes of a register; to a hole in the map nothing happens, and UNKNOWN."""
+        switch = self.switch
+        switch.target = self.targets[number]
+        switch.status = self.statuses[number]
+        write = self.writes[number]
+        if write is None:
+            self.store(number, value, lanes)
+        else:
+            write(number, value, lanes)
+
     def store(self, number: int, value: int, lanes: int = DWORD) -> None:
-        """What a write does to a register's fields, without side effects."""
+        """What a write does to a register's fields."""
         regs = self.regs
         rw = self.rw[number] & lanes
         regs[number] = (regs[number] & ~rw | value & rw) & ~(value & lanes & self.w1c[number])
 
+    def set_reset(self, name: str, field: str, value: int, registers: RegisterMap) -> None:
+        """What the profile, and not the table, says that a field resets to."""
+        mask = registers[name].register.field_mask(field)
+        number = self.index[name]
+        self.resets[number] = self.resets[number] & ~mask | value * (mask & -mask)
+
     def reset_registers(self) -> None:
         self.regs = array("I", self.resets)
 
-    def dump(self) -> bytes:
-        """The storage, little-endian on any machine."""
-        if sys.byteorder == "little":
-            return self.regs.tobytes()
-        swapped = array("I", self.regs)
-        swapped.byteswap()
-        return swapped.tobytes()
 
-    def load_dump(self, data: bytes) -> None:
-        self.regs = array("I", data)
-        if sys.byteorder == "big":
-            self.regs.byteswap()
+def to_bytes(words: "array[int]") -> bytes:
+    """32-bit words, little-endian on any machine."""
+    if sys.byteorder == "big":
+        words = words[:]
+        words.byteswap()
+    return words.tobytes()
+
+
+def from_bytes(data: bytes) -> "array[int]":
+    """The inverse of to_bytes."""
+    words = array("I", data)
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words

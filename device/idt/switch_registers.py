@@ -8,7 +8,8 @@ RO, RW, RW1C = Access.RO, Access.RW, Access.RW1C
 BASE, END = 0x3E000, 0x40000
 HEADER = "ntb_hw_idt.h"
 PARTS = tuple(range(PARTITIONS))
-EVENTS = (("LINKUP", 0), ("LINKDN", 1), ("GSIGNAL", 5))
+# 2 to 4 are inferred from the order of the registers that follow SEPMSK; nothing in the model raises them
+EVENTS = (("LINKUP", 0), ("LINKDN", 1), ("FRST", 2), ("HRST", 3), ("FOVR", 4), ("GSIGNAL", 5))
 MASKED = 0xFFFF_FFFF  # masks at reset: inferred from idt_init_link, which unmasks what it wants
 
 
@@ -50,8 +51,8 @@ ROWS = (
     Register("SESTS", 0x3EC00, tuple(Field(name, lsb, 1, RO, 0) for name, lsb in EVENTS),
              "Switch events that are pending and not masked in their own registers.", f"{HEADER}: IDT_SW_SESTS; ntb_hw_idt.c: idt_se_isr",
              read="read_sests"),
-    Register("SEMSK", 0x3EC04, (*(Field(name, lsb, 1, RW, 1) for name, lsb in EVENTS), Field("REST", 6, 26, RW, (1 << 26) - 1)),
-             "Switch events that do not interrupt.", f"{HEADER}: IDT_SW_SEMSK; reset inferred from ntb_hw_idt.c: idt_init_link", write="write_events"),
+    Register("SEMSK", 0x3EC04, tuple(Field(name, lsb, 1, RW, 1) for name, lsb in EVENTS),
+             "Switch events that do not interrupt.", f"{HEADER}: IDT_SW_SEMSK, IDT_SEMSK_*; reset inferred from ntb_hw_idt.c: idt_init_link", write="write_events"),
     _mask("SEPMSK", 0x3EC08, "Partitions that get no switch events."),
     _status("SELINKUPSTS", 0x3EC0C, "Ports whose link came up."),
     _mask("SELINKUPMSK", 0x3EC10, "Ports whose link-up is no event."),
@@ -78,13 +79,15 @@ ROWS = (
     _plain("GPECTL", 0x3F1B0, "General purpose event control."),
     _plain("GPESTS", 0x3F1B4, "General purpose event status."),
     Register("TMPCTL", 0x3F1D4, (Field("LTH", 0, 8), Field("MTH", 8, 8), Field("HTH", 16, 8), Field("PDOWN", 31)),
-             "Temperature sensor: thresholds in half degrees Celsius, power down.", f"{HEADER}: IDT_SW_TMPCTL; ntb_hw_idt.c: idt_init_temp"),
+             "Temperature sensor: thresholds in half degrees Celsius, power down.", f"{HEADER}: IDT_SW_TMPCTL; ntb_hw_idt.c: idt_init_temp",
+             write="write_temperature"),
     Register("TMPSTS", 0x3F1D8, (Field("TEMP", 0, 8, RO), Field("LTEMP", 8, 8, RO), Field("HTEMP", 16, 8, RO)),
              "Temperature now, lowest and highest, in half degrees Celsius.", f"{HEADER}: IDT_SW_TMPSTS; ntb_hw_idt.c: idt_read_temp"),
-    Register("TMPALARM", 0x3F1DC, (Field("LTEMP", 8, 8, RO, 0), Field("HTEMP", 16, 8, RO, 0), Field("IRQ", 24, 6, RW1C, 0)),
-             "Temperature alarms. IRQ: a bit a threshold crossed, upwards LTH MTH HTH, then downwards (order inferred).",
-             f"{HEADER}: IDT_SW_TMPALARM"),
-    Register("TMPADJ", 0x3F1E0, (Field("OFFSET", 0, 8, RW, 0),), "Added to what the sensor measures.", f"{HEADER}: IDT_SW_TMPADJ"),
+    Register("TMPALARM", 0x3F1DC, (Field("LTEMP", 8, 8, RW, 0xFF), Field("HTEMP", 16, 8, RW, 0), Field("IRQ", 24, 6, RW1C, 0)),
+             "Lowest and highest temperature, written to begin anew; alarms: a bit a threshold crossed, upwards LTH MTH HTH, then downwards (order inferred).",
+             f"{HEADER}: IDT_SW_TMPALARM; ntb_hw_idt.c: idt_write_temp; resets inferred from idt_sysfs_reset_hist", write="write_temperature"),
+    Register("TMPADJ", 0x3F1E0, (Field("OFFSET", 0, 8, RW, 0),), "Added to what the sensor measures; signed.",
+             f"{HEADER}: IDT_SW_TMPADJ; ntb_hw_idt.c: idt_read_temp", write="write_temperature"),
     _plain("TSSLOPE", 0x3F1E4, "Temperature sensor slope."),
     _plain("SMBUSCBHL", 0x3F1E8, "SMBus configuration block header log."),
 )  # fmt: skip

@@ -1,28 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Windows: a guest's accesses to its BARs become accesses to its peer's memory.
 
-A direct window passes an access when memory space is enabled, the BAR is a window, BARLIMIT is over the access (0 is
-closed, as the driver clears it), and the NTB link is up on both sides (Endpoint.up). Anything else is answered with
-ones or dropped, and marked: DISABLED (memory space off), UNKNOWN (no such BAR), LIMIT (over the limit or the size),
-CLOSED (all else). What the chip returns there is unproven (FACTS 2).
+A direct window passes an access when memory space is enabled, BARSETUP says that it is a direct window, the access
+lies in the BAR and below BARLIMIT, and the NTB link is up on both sides (link.py). Anything else reads as ones or is
+dropped, which is unproven for the chip (FACTS 2), and is marked:
+
+    DISABLED  memory space is off
+    UNKNOWN   no such BAR
+    CLOSED    BARLIMIT is 0 (as idt_ntb_peer_mw_clear_trans leaves it), or no way to the peer
+    LIMIT     behind BARLIMIT or the BAR's end, or no size that an access can have
+
+BARLIMIT is compared exactly as the driver means it: bus address + size, the first address that does not pass. (Its
+lower 10 bits are reserved on the chip and count as ones, says ntb_hw_idt.h at IDT_DIR_SIZE_ALIGN.)
 """
 
-from array import array
-from typing import TYPE_CHECKING
-
 from device.host import Status
+from device.idt.interrupts import COMMAND
+from device.idt.link import Link
 from device.idt.maps import NT
 
-if TYPE_CHECKING:
-    from device.idt.switch import IdtSwitch
-
-COMMAND = NT["PCICMDSTS"].offset >> 2
 MAE = NT["PCICMDSTS"].register.field_mask("MAE")
 BAR0 = NT["BAR0"].offset >> 2
 SETUP0, LIMIT0, LTBASE0, UTBASE0 = (NT[f"BAR{n}0"].offset >> 2 for n in ("SETUP", "LIMIT", "LTBASE", "UTBASE"))
 SETUP_STRIDE = (NT["BARSETUP1"].offset - NT["BARSETUP0"].offset) >> 2
 EN, MODE, ATRAN, TPART = (NT["BARSETUP0"].register.field_mask(n) for n in ("EN", "MODE", "ATRAN", "TPART"))
-TPART_LSB = (TPART & -TPART).bit_length() - 1
 
 _MASKS = {size: (1 << 8 * size) - 1 for size in (1, 2, 4, 8)}
 _ADDRESS = (1 << 64) - 1
@@ -31,17 +32,20 @@ _OK, _UNKNOWN, _LIMIT = int(Status.OK), int(Status.UNKNOWN), int(Status.LIMIT)
 Way = tuple[int, int, int, int]  # bytes from the BAR's start that pass, translated address, peer's port, status
 
 
-class Windows:
-    """The part of an Endpoint that is about windows. `ways` caches what its and its peer's registers say."""
+def ones(size: int) -> int:
+    """What a read gives where nobody answers."""
+    return _MASKS.get(size, 0)
 
-    regs: "array[int]"
+
+class Windows(Link):
+    """The part of an Endpoint that is about windows.
+
+    `sizes`: bytes by BAR number. `ways`: by BAR number, what the registers of both sides say, until one of them changes
+    (Switch.forget_ways).
+    """
+
     sizes: dict[int, int]
-    switch: "IdtSwitch"
     ways: dict[int, Way]
-
-    @property
-    def up(self) -> bool:
-        raise NotImplementedError
 
     def window_read(self, bar: int, offset: int, size: int) -> int:
         switch = self.switch
@@ -54,7 +58,7 @@ class Windows:
                 return int.from_bytes(data, "little")
             status = _LIMIT
         switch.status = status
-        return _MASKS.get(size, 0)
+        return ones(size)
 
     def window_write(self, bar: int, offset: int, size: int, value: int) -> None:
         switch = self.switch
@@ -83,8 +87,21 @@ class Windows:
             return 0, 0, 0, int(Status.DISABLED)
         if not setup & EN or setup & (MODE | ATRAN) or not limit:
             return 0, 0, 0, int(Status.CLOSED)
-        peer = self.switch.by_partition.get((setup & TPART) >> TPART_LSB)
+        peer = self.switch.by_partition.get((setup & TPART) // (TPART & -TPART))
         if peer is None or not self.up or not peer.up:
             return 0, 0, 0, int(Status.CLOSED)
         span = min(self.sizes[bar], limit - (regs[BAR0 + bar] & ~0xF))
         return span, regs[UTBASE0 + at] << 32 | regs[LTBASE0 + at], peer.port, _OK
+
+    def write_window(self, number: int, value: int, lanes: int) -> None:
+        """Any register that decides over the function's own windows."""
+        self.store(number, value, lanes)
+        self.ways.clear()
+
+    def bar_address(self, bar: int) -> int | None:
+        """The bus address that the guest gave the BAR; None if the function does not have it."""
+        return self.regs[BAR0 + bar] & ~0xF if bar in self.sizes else None
+
+    def bar_size(self, bar: int) -> int:
+        """Bytes; 0 if the function does not have the BAR."""
+        return self.sizes.get(bar, 0)

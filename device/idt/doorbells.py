@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Doorbells: one register of 32 bells for the whole switch, seen and masked by each NT function for itself.
+
+A function that sets a bell sees it as well (ntb_hw_idt.c, chapter 5: bells bounce back); INDBELLMSK only decides whom
+it interrupts. The global permission masks are not in the driver's header: every partition may set and see every bell.
+"""
+
+from device.idt.interrupts import GDBELLSTS, Interrupts
+
+
+class Doorbells(Interrupts):
+    """The part of an Endpoint that is about doorbells."""
+
+    def write_outdbellset(self, number: int, value: int, lanes: int) -> None:
+        self._change(self.switch.regs[GDBELLSTS] | value & lanes)
+
+    def read_indbellsts(self, number: int) -> int:
+        return self.switch.regs[GDBELLSTS]
+
+    def write_indbellsts(self, number: int, value: int, lanes: int) -> None:
+        self._change(self.switch.regs[GDBELLSTS] & ~(value & lanes))
+
+    def _change(self, bells: int) -> None:
+        switch = self.switch
+        if bells != switch.regs[GDBELLSTS]:
+            switch.regs[GDBELLSTS] = bells
+            for one in switch.endpoints.values():
+                one.update_interrupts()
