@@ -6,6 +6,7 @@ Built from a mapping (the caller parses TOML) and checked whole: a profile that 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from re import fullmatch
 from typing import Any
 
 from device.idt.chips import CHIPS, PARTITIONS
@@ -15,6 +16,7 @@ REGISTERS_SIZE = 4096
 BAR_COUNT = 6
 MIN_WINDOW = 16  # PCI Local Bus Specification 3.0, 6.2.5.1: the smallest memory BAR
 MAX_WINDOW = 1 << 31  # what a 32-bit BAR can hold
+MAX_WINDOWS = (1 << 32) - REGISTERS_SIZE  # what 32-bit BARs beside the registers can hold together
 _UNITS = {"K": 10, "M": 20, "G": 30}
 
 
@@ -49,6 +51,8 @@ class Profile:
     @staticmethod
     def from_mapping(mapping: Mapping[str, Any]) -> "Profile":
         """Check and build. Raises ProfileError."""
+        if not isinstance(mapping, Mapping):
+            raise ProfileError(f"a profile must be a table, not {mapping!r}")
         _known(mapping, {"chip", "port"}, "the profile")
         chip = mapping.get("chip", DEFAULT_CHIP)
         if not isinstance(chip, str) or chip not in CHIPS:
@@ -99,7 +103,7 @@ def _port(row: Any, chip: str) -> PortProfile:
         raise ProfileError(f"port {number}: bars must be a table, not {bars!r}")
     names = [f"BAR{bar}" for bar in range(BAR_COUNT)]
     windows: dict[int, int] = {}
-    for name, size in sorted(bars.items()):
+    for name, size in sorted(bars.items(), key=lambda item: str(item[0])):
         if name not in names:
             raise ProfileError(
                 f"port {number}: a BAR is BAR0 to BAR{BAR_COUNT - 1}, not {name!r} (overlapping or absent)"
@@ -113,12 +117,16 @@ def _port(row: Any, chip: str) -> PortProfile:
             windows[names.index(name)] = _size(size, f"port {number}: {name}")
     if "BAR0" not in bars:
         raise ProfileError(f"port {number}: BAR0 must be {REGISTERS!r}: the driver finds the registers there")
+    if sum(windows.values()) > MAX_WINDOWS:
+        raise ProfileError(
+            f"port {number}: its BARs must fit below 4G together, not take {sum(windows.values()):#x} bytes"
+        )
     return PortProfile(number, partition, windows)
 
 
 def _size(value: Any, where: str) -> int:
     number = _int(value)
-    if isinstance(value, str) and value[:-1].isdecimal() and value[-1:].upper() in _UNITS:
+    if isinstance(value, str) and fullmatch(r"[0-9]{1,10}[KMGkmg]", value):
         number = int(value[:-1]) << _UNITS[value[-1].upper()]
     if not MIN_WINDOW <= number <= MAX_WINDOW or number & (number - 1):
         raise ProfileError(

@@ -58,11 +58,14 @@ class Register:
     write: str = ""
 
     def __post_init__(self) -> None:
-        taken = 0
-        for one in self.fields:
-            if one.mask > DWORD or one.mask & taken:
-                raise ValueError(f"{self.name}.{one.name} (mask {one.mask:#010x}) overlaps {taken:#010x} or bit 31")
-            taken |= one.mask
+        for i, one in enumerate(self.fields):
+            if one.width < 1 or one.lsb < 0 or one.mask > DWORD:
+                raise ValueError(
+                    f"{self.name}.{one.name} must lie within 32 bits, not at {one.lsb} with {one.width} bits"
+                )
+            for other in self.fields[:i]:
+                if one.mask & other.mask:
+                    raise ValueError(f"{self.name}.{one.name} ({one.mask:#x}) overlaps {other.name} ({other.mask:#x})")
 
     def elements(self) -> Iterator[tuple[str, int, int]]:
         """Name, offset and index of every element; a plain register has one, of index 0."""

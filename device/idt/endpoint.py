@@ -114,6 +114,7 @@ class Endpoint(Doorbells, Messages, Windows):
     def attach(self, mode: int) -> None:
         """A guest is plugged in: its function is reset, its link comes up. `mode`: IrqMode."""
         self.switch.target = self.switch.status = 0
+        self.level = 0  # of a guest that was there before and took its line with it
         self.set_mode(mode)
         self._reset_function()
         self.attached = True

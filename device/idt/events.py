@@ -45,7 +45,7 @@ class Events(Space):
     def update_link(self, one: "Endpoint") -> None:
         """The PCIe link of a port may have come up or gone down."""
         number = self.index[f"SWPORT{one.port}STS"]
-        was, now = bool(self.regs[number] & LINKUP), one.attached and one.cable
+        was, now = bool(self.regs[number] & LINKUP), one.linked
         if was == now:
             return
         before = self._counting()

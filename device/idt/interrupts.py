@@ -46,6 +46,11 @@ class Interrupts(Space):
         self.pending = 0  # MSI mode: causes for which an MSI went out and that have not fallen since
         self.level = 0  # INTx mode: the line
 
+    @property
+    def linked(self) -> bool:
+        """The PCIe link is up: a guest is there, and its cable is in."""
+        return self.attached and self.cable
+
     def set_mode(self, mode: int) -> None:
         """In INTx mode the MSI capability takes nothing (and is not in the list: Endpoint)."""
         self.mode = int(IrqMode.INTX) if mode == IrqMode.INTX else int(IrqMode.MSI)

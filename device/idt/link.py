@@ -30,8 +30,7 @@ class Link(Interrupts):
         """This side lets requests and completions pass."""
         regs = self.regs
         return bool(
-            self.attached
-            and self.cable
+            self.linked
             and regs[COMMAND] & BME
             and regs[NTCTL] & CPEN
             and (regs[NTCTL] & IDPROTDIS or self.switch.mapping[self.partition] & ENTRY_VALID)

@@ -2,8 +2,8 @@
 """Messages: OUTMSGn of one partition becomes INMSGm of another, as SWPxMSGCTLn says (ntb_hw_idt.c, chapter 6).
 
 An inbound register is full from a message's arrival until its own software clears the bit in MSGSTS. A message to a
-full register, or to a partition where no guest is, is refused: the old one stays, the sender's OUTMSG bit rises, and
-the event's status is REFUSED.
+full register, or to a partition whose PCIe link is down, is refused: the old one stays, the sender's OUTMSG bit rises,
+and the event's status is REFUSED.
 """
 
 from device.host import Status
@@ -24,7 +24,7 @@ class Messages(Interrupts):
         partition, register = self.switch.message_route(self.partition, index)
         peer = self.switch.by_partition.get(partition)
         full = INMSG_BIT << register
-        if peer is None or not peer.attached or peer.regs[MSGSTS] & full:
+        if peer is None or not peer.linked or peer.regs[MSGSTS] & full:
             self.switch.status = int(Status.REFUSED)
             self.regs[MSGSTS] |= OUTMSG_BIT << index
             self.update_interrupts()

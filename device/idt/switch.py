@@ -16,7 +16,7 @@ from device.idt.chips import CHIPS, PARTITIONS
 from device.idt.endpoint import Endpoint
 from device.idt.events import Events
 from device.idt.maps import SWITCH, SWITCH_OWNER
-from device.idt.nt_registers import MAP_ENTRIES, PORT_INDEX
+from device.idt.nt_registers import MAP_ENTRIES, MESSAGES, PORT_INDEX
 from device.idt.space import from_bytes, to_bytes
 from device.idt.switch_registers import BASE, END
 from device.idt.temperature import ROOM, Temperature
@@ -24,6 +24,7 @@ from device.profile import Profile
 from device.regmap import DWORD
 
 MODE_NT, STATE_ACTIVE = 3, 1  # ntb_hw_idt.h: IDT_SWPORTxSTS_MODE_NT, IDT_SWPARTxSTS_STATE_ACT
+ROUTES = [[(SWITCH[f"SWP{part}MSGCTL{y}"].offset - BASE) >> 2 for y in MESSAGES] for part in range(PARTITIONS)]
 ROUTE_REG, ROUTE_PART = (SWITCH["SWP0MSGCTL0"].register.field_mask(name) for name in ("REG", "PART"))
 
 _UNKNOWN = int(Status.UNKNOWN)
@@ -93,8 +94,8 @@ class IdtSwitch(Events, Temperature):
 
     def message_route(self, partition: int, index: int) -> tuple[int, int]:
         """(partition, inbound register) to which SWPxMSGCTLy sends outbound message `index` of `partition`."""
-        control = self.regs[self.index[f"SWP{partition}MSGCTL{index}"]]
-        return (control & ROUTE_PART) // (ROUTE_PART & -ROUTE_PART) % PARTITIONS, control & ROUTE_REG
+        control = self.regs[ROUTES[partition][index]]
+        return (control & ROUTE_PART) // (ROUTE_PART & -ROUTE_PART), control & ROUTE_REG
 
     # What a person can do
 

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What tests of the device stand on: a Host that notes every effect, and a switch whose registers have names."""
+
+from dataclasses import dataclass, field
+
+import device
+from device.host import IrqMode, Status
+from device.idt.maps import BEHIND, NT, SWITCH
+from device.profile import Profile
+
+BARS = {0: 0xFE00_0000, 2: 0xFD00_0000, 3: 0xFC00_0000}
+MEMORY, MASTER, NO_INTX = 0x2, 0x4, 0x400
+WINDOW = 1 << 20
+THREE = Profile.from_mapping(
+    {"port": [{"number": n, "partition": p} for n, p in ((0, 0), (2, 1), (4, 5))]},
+)
+DEFAULT = device.DEFAULT
+
+
+@dataclass
+class NotingHost:
+    """Guest memory reads as a function of where it is, so that it needs no state."""
+
+    effects: list[tuple[object, ...]] = field(default_factory=list)
+
+    def mem_read(self, port: int, address: int, length: int) -> bytes:
+        self.effects.append(("mem_read", port, address, length))
+        return bytes((port + address + i) & 0xFF for i in range(length))
+
+    def mem_write(self, port: int, address: int, data: bytes) -> None:
+        self.effects.append(("mem_write", port, address, data))
+
+    def irq(self, port: int, value: int) -> None:
+        self.effects.append(("irq", port, value))
+
+
+class World:
+    """A switch, its host, and access by register name: `get(0, "NTCTL")`, `put(0, "NTCTL", 2)`, `sw_get`, `sw_put`."""
+
+    def __init__(self, profile: Profile = DEFAULT) -> None:
+        self.host = NotingHost()
+        self.switch = device.create(profile, self.host)
+
+    def get(self, port: int, name: str) -> int:
+        return self.switch.endpoints[port].bar_read(0, NT[name].offset, 4)
+
+    def put(self, port: int, name: str, value: int) -> None:
+        self.switch.endpoints[port].bar_write(0, NT[name].offset, 4, value)
+
+    def global_get(self, port: int, address: int) -> int:
+        self.put(port, "GASAADDR", address)
+        return self.get(port, "GASADATA")
+
+    def global_put(self, port: int, address: int, value: int) -> None:
+        self.put(port, "GASAADDR", address)
+        self.put(port, "GASADATA", value)
+
+    def sw_get(self, port: int, name: str) -> int:
+        return self.global_get(port, SWITCH[name].offset)
+
+    def sw_put(self, port: int, name: str, value: int) -> None:
+        self.global_put(port, SWITCH[name].offset, value)
+
+    def effects(self) -> list[tuple[object, ...]]:
+        """Those since the last call."""
+        taken, self.host.effects = self.host.effects, []
+        return taken
+
+    def irqs(self) -> list[tuple[int, int]]:
+        """(port, value) of the interrupts since the last call."""
+        return [(e[1], e[2]) for e in self.effects() if e[0] == "irq"]  # type: ignore[misc]
+
+    @property
+    def status(self) -> Status:
+        return Status(self.switch.status)
+
+    def about(self) -> tuple[int, str]:
+        """(owner, register name) of the last stimulus; (0, "") for none."""
+        owner, number = self.switch.target >> 24, self.switch.target & 0xFF_FFFF
+        names = {place.id: place.name for one in (NT, SWITCH, BEHIND) for place in one.places}
+        return owner, names[number] if number else ""
+
+    def plug(self, port: int, mode: int = IrqMode.MSI) -> None:
+        """Attach, place the BARs, enable memory, bus master and MSI, unmask every interrupt."""
+        one = self.switch.endpoints[port]
+        one.attach(mode)
+        for bar, address in BARS.items():
+            one.cfg_write(NT[f"BAR{bar}"].offset, 4, address)
+        one.cfg_write(NT["MSIADDR"].offset, 4, 0xFEE0_0000)
+        one.cfg_write(NT["MSIMDATA"].offset, 2, 0x4020 + port)
+        one.cfg_write(NT["MSICAP"].offset + 2, 2, 1)
+        one.cfg_write(NT["PCICMDSTS"].offset, 2, MEMORY | MASTER)
+        self.put(port, "NTINTMSK", 0)
+
+    def link(self, port: int) -> None:
+        """What idt_ntb_local_link_enable writes."""
+        partition = self.switch.endpoints[port].partition
+        self.put(port, "NTCTL", 2)
+        self.put(port, "NTMTBLADDR", partition)
+        self.put(port, "NTMTBLDATA", 1 | partition << 17)
+
+    def open(self, port: int, bar: int, peer: int, address: int, size: int) -> None:
+        """What idt_ntb_peer_mw_set_trans writes for a direct window."""
+        setup = self.get(port, f"BARSETUP{bar}") & ~0xE000
+        self.put(port, f"BARSETUP{bar}", setup | self.switch.endpoints[peer].partition << 13)
+        self.put(port, f"BARLTBASE{bar}", address & 0xFFFF_FFFF)
+        self.put(port, f"BARUTBASE{bar}", address >> 32)
+        self.put(port, f"BARLIMIT{bar}", BARS[bar] + size)
+
+
+def two(mode: int = IrqMode.MSI, profile: Profile = DEFAULT) -> World:
+    """All guests attached, their links up, no effect noted yet."""
+    world = World(profile)
+    for port in world.switch.endpoints:
+        world.plug(port, mode)
+    for port in world.switch.endpoints:
+        world.link(port)
+    world.effects()
+    return world
