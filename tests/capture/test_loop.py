@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The loop: one access a turn for everybody, and nobody ends it but `stop` and `until`."""
+
+import os
+
+from ntbtrace.capture.loop import Loop
+
+
+def _ready() -> int:
+    """A descriptor that is always readable."""
+    return os.eventfd(1)
+
+
+def test_ready_handlers_take_turns() -> None:
+    loop, order = Loop(), []
+    fds = [_ready() for _ in range(3)]
+    for name, fd in enumerate(fds):
+        loop.add(fd, lambda name=name: order.append(name) or (len(order) >= 9 and loop.stop()))  # type: ignore[misc]
+    loop.run(lambda: False)
+    assert [sorted(order[i : i + 3]) for i in (0, 3, 6)] == [[0, 1, 2]] * 3
+    for fd in fds:
+        loop.remove(fd)
+        os.close(fd)
+
+
+def test_a_handler_that_raises_ends_only_itself() -> None:
+    loop, errors, served = Loop(), [], []
+    bad, good = _ready(), _ready()
+
+    def raises() -> None:
+        raise RuntimeError("mine")
+
+    def serves() -> None:
+        served.append(1)
+        if len(served) == 5:
+            loop.stop()
+
+    loop.add(bad, raises, errors.append)
+    loop.add(good, serves)
+    loop.run(lambda: False)
+    assert [str(error) for error in errors] == ["mine"]
+    assert len(served) == 5
+
+
+def test_a_handler_may_remove_another_in_the_same_turn() -> None:
+    loop, served = Loop(), []
+    fds = [_ready(), _ready()]
+
+    def serve(own: int, other: int) -> None:
+        served.append(own)
+        loop.remove(other)
+        loop.stop()
+
+    loop.add(fds[0], lambda: serve(*fds))
+    loop.add(fds[1], lambda: serve(*reversed(fds)))
+    loop.run(lambda: False)
+    assert len(served) == 1
+
+
+def test_until_is_asked_and_tick_is_called() -> None:
+    loop, ticks = Loop(), []
+    loop.run(lambda: len(ticks) == 3, lambda: ticks.append(1), interval=0.001)
+    assert len(ticks) == 3
+
+
+def test_a_step_ends_when_it_says_so() -> None:
+    loop, steps = Loop(), []
+
+    def step() -> bool:
+        steps.append(1)
+        if len(steps) == 4:
+            loop.stop()
+        return len(steps) < 4
+
+    loop.idle(step)
+    loop.run(lambda: False)
+    assert len(steps) == 4
