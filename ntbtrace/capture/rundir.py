@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ntbtrace.errors import SetupError
 
+MAX_PATH = 90  # bytes: a socket's path may have 107 (unix(7)), its name in the directory is the rest
+
 
 def base() -> Path:
     """$XDG_RUNTIME_DIR/ntbtrace, or ntbtrace-UID in the directory for temporary files."""
@@ -16,16 +18,21 @@ def base() -> Path:
 
 
 def create() -> Path:
-    """The directory of this process. Raises SetupError if somebody else owns the place."""
+    """The directory of this process. Raises SetupError if it cannot be, or somebody else owns the place."""
     top = base()
-    top.mkdir(mode=0o700, parents=True, exist_ok=True)
-    about = top.lstat()
+    own = top / str(os.getpid())
+    if len(os.fsencode(own)) > MAX_PATH:
+        raise SetupError(f"{own} is too long for sockets: set XDG_RUNTIME_DIR to a shorter directory")
+    try:
+        top.mkdir(mode=0o700, parents=True, exist_ok=True)
+        about = top.lstat()
+    except OSError as error:
+        raise SetupError(f"cannot make {top}: {error.strerror}: set XDG_RUNTIME_DIR to a directory of yours") from error
     if about.st_uid != os.getuid() or about.st_mode & 0o077:
         raise SetupError(f"{top} must belong to you alone (mode 0700): remove it, or set XDG_RUNTIME_DIR")
     for old in top.iterdir():
         if old.name.isdigit() and not _alive(int(old.name)):
             shutil.rmtree(old, ignore_errors=True)
-    own = top / str(os.getpid())
     own.mkdir(mode=0o700, exist_ok=True)
     return own
 

@@ -29,6 +29,18 @@ def test_a_directory_open_to_others_is_refused() -> None:
         rundir.create()
 
 
+def test_a_place_too_long_for_sockets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("x" * 100)))
+    with pytest.raises(SetupError, match="too long for sockets"):
+        rundir.create()
+
+
+def test_a_place_that_cannot_be_made_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/proc")
+    with pytest.raises(SetupError, match="cannot make /proc/ntbtrace"):
+        rundir.create()
+
+
 def test_dead_runs_are_cleared_and_live_ones_found() -> None:
     dead = rundir.base() / "4194305"  # over the largest pid there can be
     rundir.create()
