@@ -4,11 +4,12 @@
 VENV := .venv
 BIN := $(VENV)/bin
 NTBTRACE := $(BIN)/ntbtrace
+RECORD := $(NTBTRACE) record --guests qemu --overwrite
 VM_PACKAGES := qemu-system-x86 gcc make binutils xz-utils git libelf1 libssl3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test vm packages lint bench clean
+.PHONY: run test vm packages traces lint bench clean
 .DEFAULT_GOAL := run
 
 # A minute with the tool: two simulated guests play ping-pong through the switch; the recording is read and replayed.
@@ -37,6 +38,14 @@ vm: $(VENV)/.installed packages
 	$(NTBTRACE) record --guests qemu --workload pingpong -o vm.ntbt
 	$(NTBTRACE) info vm.ntbt
 	$(NTBTRACE) replay vm.ntbt
+
+# The recordings in traces/, made anew: after a change of what the model answers (device.MODEL_VERSION).
+traces: $(VENV)/.installed packages
+	$(NTBTRACE) guest build
+	$(RECORD) --workload pingpong -o traces/pingpong.ntbt
+	$(RECORD) --workload tool -o traces/messages-and-doorbells.ntbt
+	$(RECORD) --workload perf --size 16384 -o traces/perf-stock.ntbt
+	$(RECORD) --workload perf-fixed --size 16384 -o traces/perf-fixed.ntbt
 
 packages:
 	@missing=$$(for p in $(VM_PACKAGES); do \

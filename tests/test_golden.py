@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The recordings in traces/: readable for ever; those of the present model replay identical."""
+
+from pathlib import Path
+
+import pytest
+
+import device
+from ntbtrace.event import Kind, Status, port_of
+from ntbtrace.replay.player import Player
+from ntbtrace.trace import open_trace
+
+TRACES = Path(__file__).parent.parent / "traces"
+GOLDEN = sorted(TRACES.glob("*.ntbt"))
+NAMES = {"pingpong", "messages-and-doorbells", "perf-stock", "perf-fixed"}
+MAX_BYTES = 2_000_000
+
+
+def test_they_are_all_there_small_and_described() -> None:
+    assert {path.stem for path in GOLDEN} >= NAMES
+    assert sum(path.stat().st_size for path in GOLDEN) < MAX_BYTES
+    described = (TRACES / "README.md").read_text()
+    assert [path.name for path in GOLDEN if f"`{path.name}`" not in described] == []
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_a_golden_file_is_readable_and_replays(path: Path) -> None:
+    with open_trace(path) as trace:
+        assert trace.closed
+        assert trace.format_version == 1
+        assert len(list(trace)) == len(trace) > 1000
+        if trace.header.model_version == device.MODEL_VERSION:
+            assert Player(trace).run() is None
+
+
+def test_stock_perf_meets_a_closed_window_and_the_fixed_one_does_not() -> None:
+    writes = {}
+    for name in ("perf-stock", "perf-fixed"):
+        with open_trace(TRACES / f"{name}.ntbt") as trace:
+            events = list(trace)
+        statuses = {e.status for e in events if e.kind == Kind.MMIO_WRITE and e.bar in (2, 3)}
+        writes[name] = statuses, sum(e.kind == Kind.MEM_WRITE and port_of(e.endpoint) == 2 for e in events)
+    assert writes["perf-stock"] == ({Status.CLOSED}, 0)
+    assert writes["perf-fixed"][0] == {Status.OK}
+    assert writes["perf-fixed"][1] > 1000
