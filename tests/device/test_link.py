@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The mapping table of requester ids, and what a port sees of its peer's link."""
 
-from device.host import Inject
+from device.host import Inject, IrqMode, Status
 from device.idt.nt_registers import MAP_ENTRIES
 from tests.device.making import THREE, World, two
 
@@ -96,3 +96,25 @@ def test_a_reset_takes_the_ports_own_entry_and_no_other():
         world.put(0, "NTMTBLADDR", entry)
         entries.append(world.get(0, "NTMTBLDATA"))
     assert entries == [1, 0]
+
+
+def test_a_message_to_a_port_whose_cable_is_pulled_is_refused():
+    world = two()
+    world.sw_put(0, "SWP0MSGCTL0", 1 << 4)
+    world.switch.inject(2, Inject.CABLE, 0, 0)
+    world.put(0, "OUTMSG0", 5)
+    assert world.status == Status.REFUSED
+    assert world.get(0, "MSGSTS") == 1
+    assert world.get(2, "MSGSTS") == 0
+
+
+def test_the_state_after_attach_does_not_depend_on_the_guest_before():
+    used, fresh = two(), World()
+    used.put(0, "NTGSIGNAL", 1)
+    used.put(2, "OUTDBELLSET", 1)
+    used.put(2, "INDBELLSTS", 1)
+    states = []
+    for world in (used, fresh):
+        world.switch.endpoints[0].attach(IrqMode.INTX)
+        states.append(world.switch.endpoints[0].snapshot())
+    assert states[0] == states[1]
