@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
             rundir.remove(place)
     for guest in guests:
         results = " ".join(f"{key}={value}" for key, value in guest.results.items())
-        print(f"port {guest.port.number}: {results or 'no result'}")
+        print(f"port {guest.port.number}: {results or 'nothing to report'}")
     if recorder.writer.error is not None:
         raise recorder.writer.error
     print(f"{args.output}: {recorder.next_seq:,} events, {args.output.stat().st_size:,} bytes")
