@@ -10,6 +10,7 @@ from typing import Any
 import device
 from ntbtrace.capture.guests.clients import Work
 from ntbtrace.capture.guests.make import simulated_guests
+from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.event import Event
 from ntbtrace.trace import TraceWriter, open_trace
@@ -98,6 +99,13 @@ def rewrite(
                 writer.append(changed._replace(seq=seqs[event.seq], cause=cause))
         writer.close()
     return path
+
+
+def serve(loop: Loop, turns: int = 6) -> None:
+    """Run the loop for some turns: enough for what is ready, and for what that makes ready."""
+    left = iter(range(turns))
+    loop.idle(lambda: next(left, None) is not None or loop.stop() is not None)
+    loop.run(lambda: False)
 
 
 def events(path: Path) -> list[Event]:

@@ -9,6 +9,7 @@ import pytest
 
 from ntbtrace.capture.console import BACKLOG, MAX_LINE, Console
 from ntbtrace.capture.loop import Loop
+from tests.support import serve
 
 
 class Line:
@@ -21,9 +22,7 @@ class Line:
         self.console = Console(self.loop, ours, path, self.lines.append)
 
     def serve(self) -> None:
-        turns = iter(range(6))
-        self.loop.idle(lambda: next(turns, None) is not None or self.loop.stop() is not None)
-        self.loop.run(lambda: False)
+        serve(self.loop)
 
     def join(self) -> socket.socket:
         peer = socket.socket(socket.AF_UNIX)

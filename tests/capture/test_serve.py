@@ -10,7 +10,7 @@ from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.serve import PortSpec, listening, qtest_path, serving
 from ntbtrace.errors import SetupError
 from ntbtrace.event import IrqMode, Kind
-from tests.support import events, recorder
+from tests.support import events, recorder, serve
 
 
 @pytest.mark.parametrize(
@@ -72,28 +72,22 @@ def test_guests_come_one_at_a_time_go_and_come_again(tmp_path: Path) -> None:
     said: list[tuple[int, str]] = []
     specs = [PortSpec.parse(f"0={tmp_path / 'zero'},irq=intx"), PortSpec.parse(f"2={tmp_path / 'two'}")]
 
-    def turn() -> None:
-        """Serve what is ready."""
-        turns = iter(range(5))
-        loop.idle(lambda: next(turns, None) is not None or loop.stop() is not None)
-        loop.run(lambda: False)
-
     with serving(loop, trace, specs, lambda port, what: said.append((port, what))) as servers:
         first = _connect(tmp_path / "zero")
         other = _connect(tmp_path / "two")
         qtest = _connect(qtest_path(tmp_path / "two"))
-        turn()
+        serve(loop)
         assert all(server.attached for server in servers.values())
         second = _connect(tmp_path / "zero")
-        turn()
+        serve(loop)
         assert second.recv(1) == b""
         assert said == [(0, "a second guest was refused")]
         first.close()
-        turn()
+        serve(loop)
         assert not servers[0].attached
         assert servers[2].attached
         first = _connect(tmp_path / "zero")
-        turn()
+        serve(loop)
         assert servers[0].attached
         for peer in (first, second, other, qtest):
             peer.close()

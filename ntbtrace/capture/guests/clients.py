@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The workloads of simulated guests: ping-pong as ntb_pingpong plays it, and a copy as ntb_perf (fixed) makes it."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -20,7 +21,7 @@ class Work:
     size: int = 64 << 10
 
 
-class Client:
+class Client(ABC):
     """What they have in common: probe, link up, then `run` of the subclass, which calls `finish` when it is done."""
 
     def __init__(self, guest: SimulatedGuest, driver: IdtDriver, work: Work) -> None:
@@ -68,8 +69,9 @@ class Client:
         """The message interrupt of a client that masks messages."""
         yield from ()
 
+    @abstractmethod
     def run(self) -> Steps:
-        raise NotImplementedError
+        """The workload itself, once the link is up."""
 
 
 class PingPong(Client):

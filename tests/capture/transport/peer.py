@@ -15,7 +15,7 @@ from ntbtrace.capture.transport.mpqemu import Command, Connection
 from ntbtrace.event import IrqMode
 from ntbtrace.replay.player import Player
 from ntbtrace.trace import open_trace
-from tests.support import PORTS, recorder
+from tests.support import PORTS, recorder, serve
 
 COMMAND_REGISTER, MEMORY_AND_MASTER = 0x04, 6
 BARS = {0: 0xFEB00000, 2: 0xFE000000, 3: 0xFE100000}
@@ -119,10 +119,8 @@ class Bench:
         return self.peers[port]
 
     def serve(self, turns: int = 300) -> None:
-        """Run the loop for some turns: enough for whatever one test message is cut into."""
-        left = iter(range(turns))
-        self.loop.idle(lambda: next(left, None) is not None or self.loop.stop() is not None)
-        self.loop.run(lambda: False)
+        """Enough turns for whatever one test message is cut into."""
+        serve(self.loop, turns)
 
     def close(self) -> None:
         """End all and check that what was recorded replays identical. Closing twice is no error."""

@@ -10,7 +10,7 @@ import pytest
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.transport.qtest import MAX_WAITING, QtestSink
 from ntbtrace.event import IrqMode
-from tests.support import recorder
+from tests.support import recorder, serve
 
 
 class Wire:
@@ -28,9 +28,7 @@ class Wire:
         self.sink = QtestSink(self.loop, self.port, ours)
 
     def serve(self) -> None:
-        turns = iter(range(5))
-        self.loop.idle(lambda: next(turns, None) is not None or self.loop.stop() is not None)
-        self.loop.run(lambda: False)
+        serve(self.loop)
 
 
 @pytest.fixture
