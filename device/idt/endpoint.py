@@ -14,10 +14,10 @@ from device.idt.interrupts import COMMAND, MSICAP
 from device.idt.maps import NT
 from device.idt.messages import Messages
 from device.idt.nt_registers import MSI_CAP, REGISTERS_BYTES, SIZE_CFG
-from device.idt.space import from_bytes, to_bytes
 from device.idt.windows import BAR0, MAE, Windows, ones
 from device.profile import BAR_COUNT, REGISTERS_SIZE, PortProfile
 from device.regmap import DWORD, lanes
+from device.space import from_bytes, to_bytes
 
 if TYPE_CHECKING:
     from device.idt.switch import IdtSwitch

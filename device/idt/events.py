@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from device.idt.interrupts import SEVENT
 from device.idt.maps import SWITCH
-from device.idt.space import Space
 from device.idt.switch_registers import BASE
+from device.space import Space
 
 if TYPE_CHECKING:
     from device.idt.endpoint import Endpoint
@@ -51,8 +51,13 @@ class Events(Space):
         before = self._counting()
         self.regs[number] ^= LINKUP
         self.regs[LINKUPS if now else LINKDNS] |= 1 << one.port
-        self.switch.forget_ways()
+        self.forget_ways()
         self._tell(before)
+
+    def forget_ways(self) -> None:
+        """A register that decides over windows has changed."""
+        for one in self.endpoints.values():
+            one.ways.clear()
 
     def write_events(self, number: int, value: int, lanes: int) -> None:
         """Any status or mask register of switch events."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from device.host import IrqMode
 from device.idt.maps import NT, SWITCH
 from device.idt.nt_registers import REGISTERS_BYTES
-from device.idt.space import Space
 from device.idt.switch_registers import BASE
 from device.profile import PortProfile
+from device.space import Space
 
 if TYPE_CHECKING:
     from device.idt.switch import IdtSwitch
@@ -38,6 +38,7 @@ class Interrupts(Space):
 
     def __init__(self, switch: "IdtSwitch", profile: PortProfile) -> None:
         super().__init__(switch, NT, 0, REGISTERS_BYTES // 4, profile.number)
+        self.switch = switch
         self.port = profile.number
         self.partition = profile.partition
         self.attached = False

@@ -17,11 +17,11 @@ from device.idt.endpoint import Endpoint
 from device.idt.events import Events
 from device.idt.maps import SWITCH, SWITCH_OWNER
 from device.idt.nt_registers import MAP_ENTRIES, MESSAGES, PORT_INDEX
-from device.idt.space import from_bytes, to_bytes
 from device.idt.switch_registers import BASE, END
 from device.idt.temperature import ROOM, Temperature
 from device.profile import Profile
 from device.regmap import DWORD
+from device.space import from_bytes, to_bytes
 
 MODE_NT, STATE_ACTIVE = 3, 1  # ntb_hw_idt.h: IDT_SWPORTxSTS_MODE_NT, IDT_SWPARTxSTS_STATE_ACT
 ROUTES = [[(SWITCH[f"SWP{part}MSGCTL{y}"].offset - BASE) >> 2 for y in MESSAGES] for part in range(PARTITIONS)]
@@ -86,11 +86,6 @@ class IdtSwitch(Events, Temperature):
         return self.endpoints.get(PORT_INDEX.get(address >> 12, -1))
 
     # What the functions share
-
-    def forget_ways(self) -> None:
-        """A register that decides over windows has changed."""
-        for one in self.endpoints.values():
-            one.ways.clear()
 
     def message_route(self, partition: int, index: int) -> tuple[int, int]:
         """(partition, inbound register) to which SWPxMSGCTLy sends outbound message `index` of `partition`."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from device.host import Status
 from device.idt.interrupts import TMPSENSOR
 from device.idt.maps import SWITCH
-from device.idt.space import Space
 from device.idt.switch_registers import BASE
+from device.space import Space
 
 if TYPE_CHECKING:
     from device.idt.endpoint import Endpoint
@@ -38,7 +38,7 @@ class Temperature(Space):
         """It gets warmer or colder: `value` in half degrees, 0 to 255. DISABLED while the sensor is off."""
         self.felt = value & HOTTEST
         if self.regs[TMPCTL] & PDOWN:
-            self.switch.status = int(Status.DISABLED)
+            self.told.status = int(Status.DISABLED)
         self.measure()
 
     def write_temperature(self, number: int, value: int, lanes: int) -> None:

@@ -7,16 +7,20 @@ All lists are indexed by register number (offset / 4 from the space's start), so
 import sys
 from array import array
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from device.host import Status
 from device.regmap import DWORD, Access, RegisterMap
 
-if TYPE_CHECKING:
-    from device.idt.switch import IdtSwitch
-
 ReadMethod = Callable[[int], int]
 WriteMethod = Callable[[int, int, int], None]
+
+
+class Told(Protocol):
+    """Who is told what an access was about, and how it went: the switch."""
+
+    target: int
+    status: int
 
 
 class Space:
@@ -26,8 +30,8 @@ class Space:
     write method number, value and lanes.
     """
 
-    def __init__(self, switch: "IdtSwitch", registers: RegisterMap, base: int, count: int, owner: int) -> None:
-        self.switch = switch
+    def __init__(self, told: Told, registers: RegisterMap, base: int, count: int, owner: int) -> None:
+        self.told = told
         self.regs = array("I", bytes(4 * count))
         self.targets = [0] * count
         self.statuses = [int(Status.UNKNOWN)] * count
@@ -52,17 +56,17 @@ class Space:
 
     def load(self, number: int) -> int:
         """Read a register; a hole in the map gives zero, and UNKNOWN."""
-        switch = self.switch
-        switch.target = self.targets[number]
-        switch.status = self.statuses[number]
+        told = self.told
+        told.target = self.targets[number]
+        told.status = self.statuses[number]
         read = self.reads[number]
         return self.regs[number] if read is None else read(number)
 
     def save(self, number: int, value: int, lanes: int) -> None:
         """Write the lanes of a register; to a hole in the map nothing happens, and UNKNOWN."""
-        switch = self.switch
-        switch.target = self.targets[number]
-        switch.status = self.statuses[number]
+        told = self.told
+        told.target = self.targets[number]
+        told.status = self.statuses[number]
         write = self.writes[number]
         if write is None:
             self.store(number, value, lanes)
