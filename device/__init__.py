@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT", "MODEL_VERSION", "Profile", "ProfileError", "Switch", "create", "register_table"]
 
-MODEL_VERSION = 1  # of what the model answers: raised when that is corrected, since old traces then replay differently
+MODEL_VERSION = 2  # of what the model answers: raised when that is corrected, since old traces then replay differently
 
 
 def create(profile: "Profile", host: Host) -> "Switch":
@@ -30,10 +30,11 @@ def create(profile: "Profile", host: Host) -> "Switch":
 
 
 def register_table(profile: "Profile") -> dict[str, Any]:
-    """The registers of the profile's chip as JSON: what a trace carries to be decoded without today's code."""
-    from device.idt import maps
+    """The registers of the profile's switch as JSON: what a trace carries to be decoded without today's code."""
+    from device.idt.maps import BEHIND, INBOUND, NT, SWITCH
 
-    return maps.register_table()
+    maps = [NT, SWITCH, BEHIND, *([INBOUND] if profile.inbound_windows else [])]
+    return {"registers": [row for one in maps for row in one.export()]}
 
 
 def __getattr__(name: str) -> Any:

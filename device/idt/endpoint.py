@@ -5,19 +5,23 @@ What the registers do stands beside: interrupts.py, doorbells.py, messages.py, l
 answers whatever a guest can send, and leaves in `switch.target` and `switch.status` what it was about.
 """
 
+from array import array
 from struct import Struct
 from typing import TYPE_CHECKING
 
 from device.host import IrqMode, Status
 from device.idt.doorbells import Doorbells
+from device.idt.inbound import BYTES as INBOUND_BYTES
+from device.idt.inbound import Inbound
 from device.idt.interrupts import COMMAND, MSICAP
+from device.idt.lut import LUT_WORDS
 from device.idt.maps import NT
 from device.idt.messages import Messages
-from device.idt.nt_registers import MSI_CAP, REGISTERS_BYTES, SIZE_CFG
+from device.idt.nt_registers import INBOUND_BASE, MSI_CAP, REGISTERS_BYTES, SIZE_CFG
 from device.idt.windows import BAR0, MAE, Windows, ones
-from device.profile import BAR_COUNT, REGISTERS_SIZE, PortProfile
+from device.profile import BAR_COUNT, WINDOW_TYPES, PortProfile
 from device.regmap import DWORD, lanes
-from device.space import from_bytes, to_bytes
+from device.space import Space, from_bytes, to_bytes
 
 if TYPE_CHECKING:
     from device.idt.switch import IdtSwitch
@@ -31,7 +35,10 @@ INDIRECT = frozenset({ECFGDATA, GASADATA})  # never reached through one another:
 _UNKNOWN, _DISABLED = int(Status.UNKNOWN), int(Status.DISABLED)
 _SIZES = frozenset({1, 2, 4, 8})
 _STATE = Struct("<5I")
-SNAPSHOT_SIZE = _STATE.size + REGISTERS_BYTES
+_TABLES = _STATE.size + REGISTERS_BYTES
+_INBOUND = _TABLES + 4 * LUT_WORDS
+TYPE_64 = next(value for value, name in NT["BARSETUP0"].register.fields[0].values.items() if name == "64")
+BAR_TYPE_64 = 4  # PCI Local Bus Specification 3.0, 6.2.5.1: the address is 64 bits wide
 
 
 class Endpoint(Doorbells, Messages, Windows):
@@ -39,50 +46,45 @@ class Endpoint(Doorbells, Messages, Windows):
 
     def __init__(self, switch: "IdtSwitch", profile: PortProfile, device_id: int) -> None:
         super().__init__(switch, profile)
-        self.sizes = {0: REGISTERS_SIZE, **profile.windows}
+        self.windows = dict(profile.windows)
+        self.sizes = {0: switch.profile.registers_size, **{bar: one.size for bar, one in self.windows.items()}}
         self.ways = {}
-        for bar in range(BAR_COUNT):
-            size = self.sizes.get(bar, 0)
-            self.rw[BAR0 + bar] = DWORD & ~(size - 1) if size else 0
-            if size:
-                self.set_reset(f"BARSETUP{bar}", "EN", 1, NT)
-                self.set_reset(f"BARSETUP{bar}", "SIZE", size.bit_length() - 1, NT)
-        self.set_reset("BARSETUP0", "MODE", 1, NT)
-        self.set_reset("BARSETUP0", "SIZE", SIZE_CFG, NT)
+        self.lut = array("I", bytes(4 * LUT_WORDS))
+        self.inbound = Inbound(self) if switch.profile.inbound_windows else None
+        self.snapshot_size = _INBOUND + (INBOUND_BYTES if self.inbound else 0)
+        self._set_up_bars()
         self.set_reset("PCIID", "DEVICE", device_id, NT)
         self.set_reset("PCIELCAP", "PORTNUM", self.port, NT)
         self.reset_registers()
+
+    def _set_up_bars(self) -> None:
+        """What the profile decides: as the EEPROM does on the chip, before the guest looks."""
+        for bar in range(BAR_COUNT):
+            self.rw[BAR0 + bar] = 0
+        self.rw[BAR0] = DWORD & ~(self.sizes[0] - 1)
+        self.set_reset("BARSETUP0", "EN", 1, NT)
+        self.set_reset("BARSETUP0", "MODE", 1, NT)
+        self.set_reset("BARSETUP0", "SIZE", SIZE_CFG, NT)
+        for bar, window in self.windows.items():
+            writable = -window.size
+            self.rw[BAR0 + bar] = writable & DWORD
+            self.set_reset(f"BARSETUP{bar}", "EN", 1, NT)
+            self.set_reset(f"BARSETUP{bar}", "SIZE", window.size.bit_length() - 1, NT)
+            self.set_reset(f"BARSETUP{bar}", "ATRAN", WINDOW_TYPES[window.type].atran, NT)
+            if window.width == 64:
+                self.rw[BAR0 + bar + 1] = writable >> 32 & DWORD
+                self.set_reset(f"BARSETUP{bar}", "TYPE", TYPE_64, NT)
+                self.set_reset(f"BAR{bar}", "ADDRESS", BAR_TYPE_64, NT)
 
     # Accesses
 
     def cfg_read(self, offset: int, size: int) -> int:
         """Read 1, 2 or 4 bytes of configuration space; zeros, and UNKNOWN, for what it does not have."""
-        if not self._reaches(offset, size):
-            return 0
-        switch = self.switch
-        value, about = 0, None
-        for at, shift, place, part in lanes(offset, size):
-            mask = (1 << 8 * part) - 1
-            value |= (self.load(at >> 2) >> shift & mask) << place
-            about = about or (switch.target, switch.status)
-        switch.target, switch.status = about or (0, _UNKNOWN)
-        return value
+        return self._read(offset, size, REGISTERS_BYTES)
 
     def cfg_write(self, offset: int, size: int, value: int) -> None:
         """Write 1, 2 or 4 bytes of configuration space; dropped, and UNKNOWN, for what it does not have."""
-        if not self._reaches(offset, size):
-            return
-        switch = self.switch
-        about = None
-        for at, shift, place, part in lanes(offset, size):
-            mask = (1 << 8 * part) - 1
-            self.save(at >> 2, (value >> place & mask) << shift, mask << shift)
-            about = about or (switch.target, switch.status)
-        switch.target, switch.status = about or (0, _UNKNOWN)
-
-    def _reaches(self, offset: int, size: int) -> bool:
-        self.switch.target, self.switch.status = 0, _UNKNOWN
-        return size in _SIZES and 0 <= offset <= REGISTERS_BYTES - size
+        self._write(offset, size, value, REGISTERS_BYTES)
 
     def bar_read(self, bar: int, offset: int, size: int) -> int:
         """Read 1, 2, 4 or 8 bytes of a BAR: registers (BAR0), or the peer's memory through a window.
@@ -96,7 +98,7 @@ class Endpoint(Doorbells, Messages, Windows):
             return ones(size)
         if size == 4 and not offset & 3 and 0 <= offset < REGISTERS_BYTES:
             return self.load(offset >> 2)
-        return self.cfg_read(offset, size)
+        return self._read(offset, size, self.sizes[0])
 
     def bar_write(self, bar: int, offset: int, size: int, value: int) -> None:
         """Write 1, 2, 4 or 8 bytes of a BAR."""
@@ -107,9 +109,41 @@ class Endpoint(Doorbells, Messages, Windows):
         elif size == 4 and not offset & 3 and 0 <= offset < REGISTERS_BYTES:
             self.save(offset >> 2, value & DWORD, DWORD)
         else:
-            self.cfg_write(offset, size, value)
+            self._write(offset, size, value, self.sizes[0])
 
-    # The guest comes, goes, and starts again
+    def _read(self, offset: int, size: int, end: int) -> int:
+        if not self._reaches(offset, size, end):
+            return 0
+        switch = self.switch
+        value, about = 0, None
+        for at, shift, place, part in lanes(offset, size):
+            space, number = self._space(at)
+            value |= (space.load(number) >> shift & (1 << 8 * part) - 1) << place
+            about = about or (switch.target, switch.status)
+        switch.target, switch.status = about or (0, _UNKNOWN)
+        return value
+
+    def _write(self, offset: int, size: int, value: int, end: int) -> None:
+        if not self._reaches(offset, size, end):
+            return
+        switch = self.switch
+        about = None
+        for at, shift, place, part in lanes(offset, size):
+            mask = (1 << 8 * part) - 1
+            space, number = self._space(at)
+            space.save(number, (value >> place & mask) << shift, mask << shift)
+            about = about or (switch.target, switch.status)
+        switch.target, switch.status = about or (0, _UNKNOWN)
+
+    def _reaches(self, offset: int, size: int, end: int) -> bool:
+        self.switch.target, self.switch.status = 0, _UNKNOWN
+        return size in _SIZES and 0 <= offset <= end - size
+
+    def _space(self, offset: int) -> tuple[Space, int]:
+        """Who has the register at an offset of BAR0, and its number there."""
+        if self.inbound is None or offset < INBOUND_BASE:
+            return self, offset >> 2
+        return self.inbound, (offset - INBOUND_BASE) >> 2
 
     def attach(self, mode: int) -> None:
         """A guest is plugged in: its function is reset, its link comes up. `mode`: IrqMode."""
@@ -141,6 +175,9 @@ class Endpoint(Doorbells, Messages, Windows):
         """Function and mapping entry as after power-on; what belongs to the switch (bells, routes) stays."""
         self.reset_interrupts()
         self.reset_registers()
+        self.lut = array("I", bytes(4 * LUT_WORDS))
+        if self.inbound is not None:
+            self.inbound.reset_registers()
         if self.mode == IrqMode.MSI:
             self.regs[PMCAP] |= MSI_CAP * (PMCAP_NEXT & -PMCAP_NEXT)
         else:
@@ -187,12 +224,17 @@ class Endpoint(Doorbells, Messages, Windows):
     # State
 
     def snapshot(self) -> bytes:
-        """All but what the profile decides."""
-        return _STATE.pack(self.attached, self.cable, self.mode, self.pending, self.level) + to_bytes(self.regs)
+        """All but what the profile decides; `snapshot_size` bytes."""
+        state = _STATE.pack(self.attached, self.cable, self.mode, self.pending, self.level)
+        inbound = b"" if self.inbound is None else to_bytes(self.inbound.regs)
+        return b"".join((state, to_bytes(self.regs), to_bytes(self.lut), inbound))
 
     def restore(self, data: bytes) -> None:
         attached, cable, mode, self.pending, self.level = _STATE.unpack_from(data)
         self.attached, self.cable = bool(attached), bool(cable)
         self.set_mode(mode)
-        self.regs = from_bytes(data[_STATE.size :])
+        self.regs = from_bytes(data[_STATE.size : _TABLES])
+        self.lut = from_bytes(data[_TABLES:_INBOUND])
+        if self.inbound is not None:
+            self.inbound.regs = from_bytes(data[_INBOUND:])
         self.ways.clear()

@@ -41,6 +41,7 @@ class Interrupts(Space):
         self.switch = switch
         self.port = profile.number
         self.partition = profile.partition
+        self.bells_set, self.bells_seen = profile.bells_set, profile.bells_seen
         self.attached = False
         self.cable = True
         self.mode = int(IrqMode.MSI)
@@ -63,7 +64,7 @@ class Interrupts(Space):
         causes = regs[NTINTSTS] & LATCHED
         if regs[MSGSTS] & ~regs[MSGSTSMSK]:
             causes |= MSG
-        if self.switch.regs[GDBELLSTS] & ~regs[INDBELLMSK]:
+        if self.switch.regs[GDBELLSTS] & self.bells_seen & ~regs[INDBELLMSK]:
             causes |= DBELL
         regs[NTINTSTS] = causes
         now = causes & ~regs[NTINTMSK]

@@ -2,8 +2,6 @@
 """The family's register maps and their ids. Each map counts from a number of its own: a row added to one map does not
 renumber the others, whose ids stand in traces."""
 
-from typing import Any
-
 from device.idt import nt_registers, switch_registers
 from device.regmap import RegisterMap
 
@@ -12,8 +10,4 @@ SWITCH_OWNER = 0xFF  # owner of a target that is no port's
 NT = RegisterMap("nt", 0x001, nt_registers.ROWS)
 SWITCH = RegisterMap("switch", 0x401, switch_registers.ROWS)
 BEHIND = RegisterMap("behind", 0x801, nt_registers.BEHIND)
-
-
-def register_table() -> dict[str, Any]:
-    """All rows as JSON: the copy that a trace carries (DESIGN 5)."""
-    return {"registers": [*NT.export(), *SWITCH.export(), *BEHIND.export()]}
+INBOUND = RegisterMap("inbound", 0xB01, nt_registers.INBOUND)

@@ -17,6 +17,7 @@ PCIE = "PCI Express Base Specification 2.1"
 PM_CAP, MSI_CAP, PCIE_CAP = 0xC0, 0xD0, 0x40
 MSI_CAP_ID, PM_CAP_ID, PCIE_CAP_ID = 0x05, 0x01, 0x10
 MAP_ENTRIES = 64  # ntb_hw_idt.h: IDT_MTBL_ENTRY_CNT
+LUT_ENTRIES = 24  # ntb_hw_idt.h: IDT_MW_LUT24
 REGISTERS_BYTES = 4096
 SIZE_CFG = REGISTERS_BYTES.bit_length() - 1  # ntb_hw_idt.h: IDT_BARSETUP_SIZE_CFG
 
@@ -28,6 +29,8 @@ EVENT_BITS = (("MSG", 0), ("DBELL", 1), ("SEVENT", 3), ("TMPSENSOR", 7))
 def _flags(access: Access, *names: tuple[str, int], reset: int | None = None) -> tuple[Field, ...]:
     return tuple(Field(name, lsb, 1, access, reset) for name, lsb in names)
 
+
+LUT_UPPER = (Field("PART", 0, 4, RW, None, "Target partition"), Field("VALID", 31))
 
 ROWS = (
     Register("PCIID", 0x000, (Field("VENDOR", 0, 16, RO, 0x111D), Field("DEVICE", 16, 16, RO)),
@@ -129,10 +132,14 @@ ROWS = (
              f"{HEADER}: IDT_NT_NTMTBLDATA", read="read_mtbldata", write="write_mtbldata"),
     Register("REQIDCAP", 0x4DC, (Field("REQID", 0, 16, RO, None, "Bus, device, function"),),
              "Requester id that the function captured. The transports do not carry it: zero.", f"{HEADER}: IDT_NT_REQIDCAP"),
-    Register("LUTOFFSET", 0x4E0, (Field("INDEX", 0, 5), Field("BAR", 8, 3)), "Entry of the lookup table.", f"{HEADER}: IDT_NT_LUTOFFSET"),
-    Register("LUTLDATA", 0x4E4, word(), "Lookup table, lower address.", f"{HEADER}: IDT_NT_LUTLDATA"),
-    Register("LUTMDATA", 0x4E8, word(), "Lookup table, upper address.", f"{HEADER}: IDT_NT_LUTMDATA"),
-    Register("LUTUDATA", 0x4EC, (Field("PART", 0, 4), Field("VALID", 31)), "Lookup table, partition.", f"{HEADER}: IDT_NT_LUTUDATA"),
+    Register("LUTOFFSET", 0x4E0, (Field("INDEX", 0, 5), Field("BAR", 8, 3)), "Entry of the lookup tables behind LUTLDATA, LUTMDATA and LUTUDATA.",
+             f"{HEADER}: IDT_NT_LUTOFFSET; ntb_hw_idt.c: idt_ntb_peer_mw_set_trans"),
+    Register("LUTLDATA", 0x4E4, word(), "The entry's translated address, lower half.", f"{HEADER}: IDT_NT_LUTLDATA",
+             read="read_lutdata", write="write_lutdata"),
+    Register("LUTMDATA", 0x4E8, word(), "The entry's translated address, upper half.", f"{HEADER}: IDT_NT_LUTMDATA",
+             read="read_lutdata", write="write_lutdata"),
+    Register("LUTUDATA", 0x4EC, LUT_UPPER, "The entry's target partition.", f"{HEADER}: IDT_NT_LUTUDATA",
+             read="read_lutdata", write="write_lutdata"),
     Register("NTUEEM", 0x4F0, word(), "Uncorrectable error emulation.", f"{HEADER}: IDT_NT_NTUEEM"),
     Register("NTCEEM", 0x4F4, word(), "Correctable error emulation.", f"{HEADER}: IDT_NT_NTCEEM"),
     Register("GASAADDR", 0xFF8, (Field("ADDR", 0, 18, RW, 0),), "Global address behind GASADATA.", f"{HEADER}: IDT_NT_GASAADDR"),
@@ -140,14 +147,36 @@ ROWS = (
              f"{HEADER}: IDT_NT_GASADATA; ntb_hw_idt.c: idt_sw_read", read="read_gasadata", write="write_gasadata"),
 )  # fmt: skip
 
-# Entries that stand behind an indirect pair: they have ids, so that a search finds every way to them, but no address.
+# Entries that stand behind an indirect pair: they have ids, so that a search finds every way to them, but no address;
+# their offsets only keep them apart.
 BEHIND = (
     Register("NTMTBL{}", 0x0, (
         Field("VALID", 0), Field("REQID", 1, 16), Field("PART", 17, 3), Field("ATP", 29, values={1: "TRANS"}),
         Field("CNS", 30, values={1: "INV"}), Field("RNS", 31, values={1: "INV"})),
              "Entry of the switch's mapping table of requester ids; the driver's index is the partition.",
              f"{HEADER}: IDT_NTMTBLDATA_*; ntb_hw_idt.c: idt_ntb_local_link_enable", tuple(range(MAP_ENTRIES)), 4),
+    *(
+        Register(f"LUT{bar}{half}DATA{{}}", base, fields, f"Entry of the lookup table of BAR{bar}: {what}.",
+                 f"{HEADER}: IDT_NT_LUT{half}DATA; ntb_hw_idt.c: idt_ntb_peer_mw_set_trans", tuple(range(LUT_ENTRIES)), 12)
+        for bar, base in ((2, 0x200), (4, 0x400))
+        for half, base, fields, what in (
+            ("L", base, word(), "translated address, lower half"),
+            ("M", base + 4, word(), "translated address, upper half"),
+            ("U", base + 8, LUT_UPPER, "target partition"),
+        )
+    ),
 )  # fmt: skip
 
 PORT_SPACE, PORT_STRIDE = 0x1000, 0x2000  # a port's NT function in the global space: ntb_hw_idt.h, IDT_SW_NTPx_*
 PORT_INDEX = {(port * PORT_STRIDE + PORT_SPACE) >> 12: port for port in FAMILY_PORTS}
+
+INBOUND_BASE = 0x1000  # behind the function's own registers
+_FACTS = "FACTS 2: the inbound-window registers of the C device; what they do is inferred"
+INBOUND = (
+    Register("TPART", 0x1000, (Field("PART", 0, 3, RW, 0),), "Partition of the peer whose window is meant.", _FACTS),
+    Register("LUTOFF", 0x1004, (Field("INDEX", 0, 5, RW, 0), Field("BAR", 8, 3, RW, 0)), "The peer's BAR, and the entry of its lookup table.", _FACTS),
+    Register("LDATA", 0x1008, word(RW, 0, "ADDRESS"), "Where the window leads in the own memory, lower half.", _FACTS, write="write_inbound"),
+    Register("HDATA", 0x100C, word(RW, 0, "ADDRESS"), "Where the window leads, upper half.", _FACTS, write="write_inbound"),
+    Register("LLIMIT", 0x1010, word(RW, 0, "SIZE"), "The window's size in bytes, lower half; 0 closes it.", _FACTS, write="write_inbound"),
+    Register("HLIMIT", 0x1014, word(RW, 0, "SIZE"), "The window's size, upper half.", _FACTS, write="write_inbound"),
+)  # fmt: skip

@@ -11,7 +11,6 @@ from hashlib import blake2b
 from struct import Struct
 
 from device.host import Host, Inject, Status
-from device.idt import endpoint
 from device.idt.chips import CHIPS, PARTITIONS
 from device.idt.endpoint import Endpoint
 from device.idt.events import Events
@@ -34,6 +33,8 @@ _MAGIC = b"IDT1"
 
 class IdtSwitch(Events, Temperature):
     """One switch; see device/__init__.py for what every switch offers."""
+
+    profile: Profile
 
     def __init__(self, profile: Profile, host: Host) -> None:
         super().__init__(self, SWITCH, BASE, (END - BASE) // 4, SWITCH_OWNER)
@@ -123,7 +124,7 @@ class IdtSwitch(Events, Temperature):
 
     def restore(self, data: bytes) -> None:
         """The inverse of snapshot. Raises ValueError for bytes of another device, model or profile."""
-        sizes = (_HEAD.size, 4 * MAP_ENTRIES, END - BASE, *[endpoint.SNAPSHOT_SIZE] * len(self.endpoints))
+        sizes = (_HEAD.size, 4 * MAP_ENTRIES, END - BASE, *[one.snapshot_size for one in self.endpoints.values()])
         head = _HEAD.pack(_MAGIC, self._profile_digest, 0)[:-4]
         if len(data) != sum(sizes) or not data.startswith(head):
             raise ValueError(

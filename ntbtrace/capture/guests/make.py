@@ -24,7 +24,7 @@ def check_simulated(profile: device.Profile, workload: str, work: Work) -> None:
     if workload == "perf":
         if len(profile.ports) != 2:
             raise SetupError(f"--workload perf of simulated guests needs two ports, not {len(profile.ports)}")
-        window = min(port.windows.get(WINDOW_BAR, 0) for port in profile.ports)
+        window = min(port.windows[WINDOW_BAR].size if WINDOW_BAR in port.windows else 0 for port in profile.ports)
         if not 4 <= work.size <= window or work.size % 4:
             raise SetupError(
                 f"--size must be a multiple of 4 up to the window of {window} bytes at BAR{WINDOW_BAR}, not {work.size}"
