@@ -32,6 +32,8 @@ class Inject(IntEnum):
     TEMPERATURE = 1  # value: half degrees Celsius, 0 to 255
     CABLE = 2  # value: 0 pulled, 1 plugged, at the endpoint's port
     POKE = 3  # offset: global address, value: 32 bits
+    HOT_RESET = 4  # of the endpoint's partition, as by its upstream port's secondary bus reset
+    FAILOVER = 5  # of the endpoint's partition: the event alone, nothing changes hands
 
 
 class Host(Protocol):

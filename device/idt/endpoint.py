@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from device.host import IrqMode, Status
 from device.idt.doorbells import Doorbells
+from device.idt.events import FUNDAMENTAL_RESETS, HOT_RESETS
 from device.idt.inbound import BYTES as INBOUND_BYTES
 from device.idt.inbound import Inbound
 from device.idt.interrupts import COMMAND, MSICAP
@@ -162,12 +163,24 @@ class Endpoint(Doorbells, Messages, Windows):
         self.switch.update_link(self)
 
     def reset(self) -> None:
-        """The guest's machine was reset: its link goes down, the function is reset, the link comes up again."""
+        """The guest's machine was reset: a fundamental reset of its partition.
+
+        The transports do not tell it from a secondary bus reset, which is a hot reset on the chip (hot_reset).
+        """
+        self._reset_partition(FUNDAMENTAL_RESETS)
+
+    def hot_reset(self) -> None:
+        """A secondary bus reset above this port: as `reset`, but it is another switch event."""
+        self._reset_partition(HOT_RESETS)
+
+    def _reset_partition(self, event: int) -> None:
+        """The link goes down, the function is reset, the link comes up again."""
         switch = self.switch
         switch.target = switch.status = 0
         attached, self.attached = self.attached, False
         switch.update_link(self)
         self._reset_function()
+        switch.happen(event, self.partition)
         self.attached = attached
         switch.update_link(self)
 

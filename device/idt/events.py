@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Switch events: links that come up and go down, and global signals, told to the partitions that want to know.
+"""Switch events: links that come up and go down, global signals, resets and failovers of partitions, told to the
+partitions that want to know.
 
 A source's status register keeps what happened, its mask register says what counts, SEMSK which sources count, SEPMSK
 which partitions are told. A told partition's NTINTSTS.SEVENT is latched when a status bit comes to count that did not
 before (or when SEPMSK lets the partition hear of what counts already); it falls only by its own guest, so that the
 first guest to clear the status registers, as idt_se_isr does, takes no event from the others.
+
+Of a failover the header names the mask register alone: its status is the bit in SESTS itself, where a one clears it
+(inferred).
 """
 
 from typing import TYPE_CHECKING
@@ -24,10 +28,14 @@ SOURCES = tuple(
     for bit, status, mask in (
         ("LINKUP", "SELINKUPSTS", "SELINKUPMSK"),
         ("LINKDN", "SELINKDNSTS", "SELINKDNMSK"),
+        ("FRST", "SEFRSTSTS", "SEFRSTMSK"),
+        ("HRST", "SEHRSTSTS", "SEHRSTMSK"),
+        ("FOVR", "SESTS", "SEFOVRMSK"),  # behind what SESTS reads as: the partitions that failed over
         ("GSIGNAL", "SEGSIGSTS", "SEGSIGMSK"),
     )
 )
-LINKUPS, LINKDNS, GSIGNALS = (status for _, status, _ in SOURCES)
+LINKUPS, LINKDNS, FUNDAMENTAL_RESETS, HOT_RESETS, FAILOVERS, GSIGNALS = (status for _, status, _ in SOURCES)
+FOVR = SWITCH["SESTS"].register.field_mask("FOVR")
 LINKUP = SWITCH["SWPORT0STS"].register.field_mask("LINKUP")
 
 
@@ -36,10 +44,10 @@ class Events(Space):
 
     endpoints: "dict[int, Endpoint]"
 
-    def signal(self, partition: int) -> None:
-        """NTGSIGNAL was set by the port of this partition."""
+    def happen(self, status: int, partition: int) -> None:
+        """To a partition: a signal (NTGSIGNAL was set by its port), a reset, a failover; `status` is its register."""
         before = self._counting()
-        self.regs[GSIGNALS] |= 1 << partition
+        self.regs[status] |= 1 << partition
         self._tell(before)
 
     def update_link(self, one: "Endpoint") -> None:
@@ -64,6 +72,10 @@ class Events(Space):
         before = self._counting()
         self.store(number, value, lanes)
         self._tell(before)
+
+    def write_sests(self, number: int, value: int, lanes: int) -> None:
+        if value & lanes & FOVR:
+            self.regs[FAILOVERS] = 0
 
     def read_sests(self, number: int) -> int:
         regs = self.regs

@@ -8,6 +8,7 @@ entry is the one of its own number (that the chip looks by requester id instead 
 none, so all are zero).
 """
 
+from device.idt.events import GSIGNALS
 from device.idt.interrupts import BME, COMMAND, Interrupts
 from device.idt.maps import BEHIND, NT, SWITCH_OWNER
 from device.idt.nt_registers import MAP_ENTRIES
@@ -43,7 +44,7 @@ class Link(Interrupts):
 
     def write_gsignal(self, number: int, value: int, lanes: int) -> None:
         if value & lanes & SIGNAL:
-            self.switch.signal(self.partition)
+            self.switch.happen(GSIGNALS, self.partition)
 
     def read_mtbldata(self, number: int) -> int:
         return self.switch.mapping[self._entry()]

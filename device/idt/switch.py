@@ -13,7 +13,7 @@ from struct import Struct
 from device.host import Host, Inject, Status
 from device.idt.chips import CHIPS, PARTITIONS
 from device.idt.endpoint import Endpoint
-from device.idt.events import Events
+from device.idt.events import FAILOVERS, Events
 from device.idt.maps import SWITCH, SWITCH_OWNER
 from device.idt.nt_registers import MAP_ENTRIES, MESSAGES, PORT_INDEX
 from device.idt.switch_registers import BASE, END
@@ -96,7 +96,7 @@ class IdtSwitch(Events, Temperature):
     # What a person can do
 
     def inject(self, port: int, what: int, offset: int, value: int) -> None:
-        """Temperature, a cable pulled or plugged, a poke into the global space; see device.host.Inject."""
+        """What device.host.Inject names; UNKNOWN for anything else."""
         self.target = self.status = 0
         one = self.endpoints.get(port)
         if what == Inject.TEMPERATURE:
@@ -104,6 +104,10 @@ class IdtSwitch(Events, Temperature):
         elif what == Inject.CABLE and one is not None:
             one.cable = bool(value)
             self.update_link(one)
+        elif what == Inject.HOT_RESET and one is not None:
+            one.hot_reset()
+        elif what == Inject.FAILOVER and one is not None:
+            self.happen(FAILOVERS, one.partition)
         elif what == Inject.POKE:
             self.global_save(offset & ~3, value & DWORD)
         else:

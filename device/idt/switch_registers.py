@@ -8,7 +8,7 @@ RO, RW, RW1C = Access.RO, Access.RW, Access.RW1C
 BASE, END = 0x3E000, 0x40000
 HEADER = "ntb_hw_idt.h"
 PARTS = tuple(range(PARTITIONS))
-# 2 to 4 are inferred from the order of the registers that follow SEPMSK; nothing in the model raises them
+# 2 to 4 are inferred from the order of the registers that follow SEPMSK
 EVENTS = (("LINKUP", 0), ("LINKDN", 1), ("FRST", 2), ("HRST", 3), ("FOVR", 4), ("GSIGNAL", 5))
 MASKED = 0xFFFF_FFFF  # masks at reset: inferred from idt_init_link, which unmasks what it wants
 
@@ -48,9 +48,9 @@ ROWS = (
         Field("SWPART", 10, 3, RO), Field("DEVNUM", 16, 5, RO, 0)),
              "Port status; LINKUP while a guest is attached and the cable is in.", f"{HEADER}: IDT_SW_SWPORTxSTS; ntb_hw_idt.c: idt_scan_ports", FAMILY_PORTS, 0x20),
     Register("SWPORT{}FCTL", 0x3E208, word(), "Port failover control.", f"{HEADER}: IDT_SW_SWPORTxFCTL", FAMILY_PORTS, 0x20),
-    Register("SESTS", 0x3EC00, tuple(Field(name, lsb, 1, RO, 0) for name, lsb in EVENTS),
-             "Switch events that are pending and not masked in their own registers.", f"{HEADER}: IDT_SW_SESTS; ntb_hw_idt.c: idt_se_isr",
-             read="read_sests"),
+    Register("SESTS", 0x3EC00, tuple(Field(name, lsb, 1, RW1C if name == "FOVR" else RO, 0) for name, lsb in EVENTS),
+             "Switch events that are pending and not masked in their own registers; FOVR has no other status register and is cleared here (inferred).",
+             f"{HEADER}: IDT_SW_SESTS; ntb_hw_idt.c: idt_se_isr", read="read_sests", write="write_sests"),
     Register("SEMSK", 0x3EC04, tuple(Field(name, lsb, 1, RW, 1) for name, lsb in EVENTS),
              "Switch events that do not interrupt.", f"{HEADER}: IDT_SW_SEMSK, IDT_SEMSK_*; reset inferred from ntb_hw_idt.c: idt_init_link", write="write_events"),
     _mask("SEPMSK", 0x3EC08, "Partitions that get no switch events."),
@@ -58,11 +58,11 @@ ROWS = (
     _mask("SELINKUPMSK", 0x3EC10, "Ports whose link-up is no event."),
     _status("SELINKDNSTS", 0x3EC14, "Ports whose link went down."),
     _mask("SELINKDNMSK", 0x3EC18, "Ports whose link-down is no event."),
-    _status("SEFRSTSTS", 0x3EC1C, "Fundamental resets."),
-    _mask("SEFRSTMSK", 0x3EC20, "Fundamental resets that are no event."),
-    _status("SEHRSTSTS", 0x3EC24, "Hot resets."),
-    _mask("SEHRSTMSK", 0x3EC28, "Hot resets that are no event."),
-    _mask("SEFOVRMSK", 0x3EC2C, "Failovers that are no event."),
+    _status("SEFRSTSTS", 0x3EC1C, "Partitions that had a fundamental reset."),
+    _mask("SEFRSTMSK", 0x3EC20, "Partitions whose fundamental reset is no event."),
+    _status("SEHRSTSTS", 0x3EC24, "Partitions that had a hot reset."),
+    _mask("SEHRSTMSK", 0x3EC28, "Partitions whose hot reset is no event."),
+    _mask("SEFOVRMSK", 0x3EC2C, "Partitions whose failover is no event."),
     _status("SEGSIGSTS", 0x3EC30, "Partitions that signalled by NTGSIGNAL."),
     _mask("SEGSIGMSK", 0x3EC34, "Partitions whose signal is no event."),
     Register("GDBELLSTS", 0x3EC3C, word(RO, 0, "DBELL"), "The global doorbell register.", f"{HEADER}: IDT_SW_GDBELLSTS"),

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import device
 from device.host import IrqMode, Status
-from device.idt.maps import BEHIND, NT, SWITCH
-from device.profile import Profile
+from device.idt.maps import BEHIND, INBOUND, NT, SWITCH
+from device.profile import Profile, Window
 
 BARS = {0: 0xFE00_0000, 2: 0xFD00_0000, 3: 0xFC00_0000}
 MEMORY, MASTER, NO_INTX = 0x2, 0x4, 0x400
@@ -14,7 +14,27 @@ WINDOW = 1 << 20
 THREE = Profile.from_mapping(
     {"port": [{"number": n, "partition": p} for n, p in ((0, 0), (2, 1), (4, 5))]},
 )
+RICH = Profile.from_mapping({
+    "inbound_windows": True,
+    "port": [
+        {"number": 0, "partition": 0, "bars": {
+            "BAR0": "registers", "BAR2": {"size": "1M", "type": "lut12", "width": 64},
+            "BAR4": {"size": "64M", "type": "lut24"}}},
+        {"number": 2, "partition": 6, "bars": {
+            "BAR0": "registers", "BAR1": "4K", "BAR2": {"size": "2M", "type": "lut24"}, "BAR3": "64K",
+            "BAR4": {"size": "64K", "type": "lut12"}, "BAR5": "128M"}},
+        {"number": 12, "partition": 1, "bells": {"set": 0xFFFF, "see": 0xF00F}, "bars": {
+            "BAR0": "registers", "BAR2": {"size": "4G", "width": 64}, "BAR4": {"size": 1 << 34, "width": 64}}},
+    ],
+})  # fmt: skip
 DEFAULT = device.DEFAULT
+
+
+def place_of(bar: int, window: Window) -> int:
+    """Where `plug` puts a window."""
+    if window == Window(WINDOW):
+        return BARS[bar]
+    return (0x40_0000_0000 if window.width == 64 else 0) + (bar << 36 if window.width == 64 else bar << 28)
 
 
 @dataclass
@@ -77,15 +97,18 @@ class World:
     def about(self) -> tuple[int, str]:
         """(owner, register name) of the last stimulus; (0, "") for none."""
         owner, number = self.switch.target >> 24, self.switch.target & 0xFF_FFFF
-        names = {place.id: place.name for one in (NT, SWITCH, BEHIND) for place in one.places}
+        names = {place.id: place.name for one in (NT, SWITCH, BEHIND, INBOUND) for place in one.places}
         return owner, names[number] if number else ""
 
     def plug(self, port: int, mode: int = IrqMode.MSI) -> None:
         """Attach, place the BARs, enable memory, bus master and MSI, unmask every interrupt."""
         one = self.switch.endpoints[port]
         one.attach(mode)
-        for bar, address in BARS.items():
-            one.cfg_write(NT[f"BAR{bar}"].offset, 4, address)
+        one.cfg_write(NT["BAR0"].offset, 4, BARS[0])
+        for bar, window in one.windows.items():
+            one.cfg_write(NT[f"BAR{bar}"].offset, 4, place_of(bar, window) & 0xFFFF_FFFF)
+            if window.width == 64:
+                one.cfg_write(NT[f"BAR{bar + 1}"].offset, 4, place_of(bar, window) >> 32)
         one.cfg_write(NT["MSIADDR"].offset, 4, 0xFEE0_0000)
         one.cfg_write(NT["MSIMDATA"].offset, 2, 0x4020 + port)
         one.cfg_write(NT["MSICAP"].offset + 2, 2, 1)
@@ -101,11 +124,22 @@ class World:
 
     def open(self, port: int, bar: int, peer: int, address: int, size: int) -> None:
         """What idt_ntb_peer_mw_set_trans writes for a direct window."""
+        window = self.switch.endpoints[port].windows[bar]
         setup = self.get(port, f"BARSETUP{bar}") & ~0xE000
         self.put(port, f"BARSETUP{bar}", setup | self.switch.endpoints[peer].partition << 13)
         self.put(port, f"BARLTBASE{bar}", address & 0xFFFF_FFFF)
         self.put(port, f"BARUTBASE{bar}", address >> 32)
-        self.put(port, f"BARLIMIT{bar}", BARS[bar] + size)
+        limit = place_of(bar, window) + size
+        self.put(port, f"BARLIMIT{bar}", limit & 0xFFFF_FFFF)
+        if window.width == 64:
+            self.put(port, f"BARLIMIT{bar + 1}", limit >> 32)
+
+    def entry(self, port: int, bar: int, index: int, peer: int, address: int) -> None:
+        """What idt_ntb_peer_mw_set_trans writes for an entry of a lookup table."""
+        self.put(port, "LUTOFFSET", bar << 8 | index)
+        self.put(port, "LUTLDATA", address & 0xFFFF_FFFF)
+        self.put(port, "LUTMDATA", address >> 32)
+        self.put(port, "LUTUDATA", 0x8000_0000 | self.switch.endpoints[peer].partition)
 
 
 def two(mode: int = IrqMode.MSI, profile: Profile = DEFAULT) -> World:

@@ -4,7 +4,7 @@
 import pytest
 
 from device.host import IrqMode, Status
-from tests.device.making import THREE, World, two
+from tests.device.making import RICH, THREE, World, two
 
 DBELL = 2
 
@@ -129,3 +129,28 @@ def test_the_global_register_is_read_only() -> None:
     world.put(0, "OUTDBELLSET", 6)
     world.sw_put(0, "GDBELLSTS", 0xFFFF_FFFF)
     assert (world.sw_get(0, "GDBELLSTS"), world.status) == (6, Status.OK)
+
+
+# Which bells a port may set and see at all: `bells` of the profile
+
+
+def test_a_bell_that_may_not_be_set_is_refused_and_the_others_ring() -> None:
+    world = two(profile=RICH)  # port 12 may set 0xFFFF and sees 0xF00F
+    world.put(12, "OUTDBELLSET", 0x8000_0001)
+    assert world.status == Status.REFUSED
+    assert world.get(0, "INDBELLSTS") == 1
+    world.put(12, "OUTDBELLSET", 0x10)
+    assert world.status == Status.OK
+    assert world.get(0, "INDBELLSTS") == 0x11
+
+
+def test_a_bell_that_is_not_seen_neither_shows_nor_interrupts_nor_is_cleared() -> None:
+    world = two(profile=RICH)
+    world.put(0, "OUTDBELLSET", 0x10)
+    assert [port for port, _ in world.irqs()] == [0, 2]
+    assert world.get(12, "INDBELLSTS") == 0
+    world.put(12, "INDBELLSTS", 0x10)
+    assert world.get(0, "INDBELLSTS") == 0x10
+    world.put(0, "OUTDBELLSET", 0x1000)
+    assert [port for port, _ in world.irqs()] == [12]
+    assert world.get(12, "INDBELLSTS") == 0x1000

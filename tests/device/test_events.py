@@ -3,7 +3,7 @@
 
 import pytest
 
-from device.host import Inject
+from device.host import Inject, Status
 from device.idt.maps import NT
 from tests.device.making import DEFAULT, THREE, World, two
 
@@ -157,3 +157,76 @@ def test_the_status_of_events_that_the_model_does_not_raise_is_storage():
     assert world.sw_get(0, "SEFRSTMSK") == 5
     assert world.sw_get(0, "SEHRSTSTS") == 0
     assert told(world) == {}
+
+
+# Resets and failovers of partitions
+
+
+PARTITION_EVENTS = [(4, "SEFRSTSTS", "SEFRSTMSK"), (8, "SEHRSTSTS", "SEHRSTMSK")]
+
+
+def reset(world: World, event: int, port: int) -> None:
+    if event == 4:
+        world.switch.endpoints[port].reset()
+    else:
+        world.switch.inject(port, Inject.HOT_RESET, 0, 0)
+
+
+@pytest.mark.parametrize(("event", "status", "mask"), PARTITION_EVENTS)
+def test_a_reset_of_a_partition_is_an_event_of_its_kind(event, status, mask):
+    world = listening(THREE)
+    world.sw_put(0, mask, 0)
+    world.sw_put(0, "SEMSK", ~event & ONES)
+    reset(world, event, 4)
+    assert told(world) == {0: 1, 2: 1, 4: 0}  # its own interrupts are off after the reset
+    assert world.sw_get(0, status) == 1 << 5
+    assert world.sw_get(0, "SESTS") & event
+    other = next(name for bit, name, _ in PARTITION_EVENTS if bit != event)
+    assert world.sw_get(0, other) == 0
+    world.sw_put(0, status, 1 << 5)
+    assert not world.sw_get(0, "SESTS") & event
+
+
+@pytest.mark.parametrize(("event", "status", "mask"), PARTITION_EVENTS)
+def test_a_masked_reset_is_kept_and_told_when_it_is_unmasked(event, status, mask):
+    world = listening()
+    world.sw_put(0, "SEMSK", ~event & ONES)
+    reset(world, event, 2)
+    assert told(world) == {}
+    assert world.sw_get(0, status) == 2
+    world.sw_put(0, mask, 0)
+    assert told(world)[0] == 1
+
+
+@pytest.mark.parametrize("event", [4, 8])
+def test_both_resets_do_the_same_to_the_function(event):
+    world = listening()
+    world.open(2, 2, 0, 0x1000, 0x1000)
+    reset(world, event, 2)
+    assert world.switch.endpoints[2].cfg_read(NT["PCICMDSTS"].offset, 2) == 0
+    assert world.switch.endpoints[2].cfg_read(NT["BARLTBASE2"].offset, 4) == 0
+    assert world.sw_get(0, "SELINKDNSTS") == world.sw_get(0, "SELINKUPSTS") == 1 << 2
+
+
+def test_a_failover_is_an_event_and_nothing_else():
+    world = listening()
+    world.sw_put(0, "SEMSK", ~0x10 & ONES)
+    world.switch.inject(2, Inject.FAILOVER, 0, 0)
+    assert told(world) == {}
+    assert world.sw_get(0, "SESTS") == 0
+    world.sw_put(0, "SEFOVRMSK", ~2 & ONES)
+    assert told(world) == {0: 1, 2: 1}
+    assert world.sw_get(0, "SESTS") == 0x10
+    world.sw_put(0, "SESTS", ONES & ~0x10)
+    assert world.sw_get(0, "SESTS") == 0x10
+    world.sw_put(0, "SESTS", 0x10)
+    assert world.sw_get(0, "SESTS") == 0
+
+
+@pytest.mark.parametrize("what", [Inject.HOT_RESET, Inject.FAILOVER])
+def test_a_port_without_a_guest_has_none_of_them(what):
+    world = listening()
+    before = world.switch.snapshot()
+    world.switch.inject(6, what, 0, 0)
+    assert world.switch.status == Status.UNKNOWN
+    assert world.switch.snapshot() == before

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 import device
 from device.host import Inject, IrqMode, Status
-from device.idt.maps import BEHIND, NT, SWITCH
+from device.idt.maps import BEHIND, INBOUND, NT, SWITCH
 from device.profile import Profile
-from tests.device.making import DEFAULT, MASTER, MEMORY, THREE, WINDOW, NotingHost, World
+from tests.device.making import DEFAULT, MASTER, MEMORY, RICH, THREE, WINDOW, NotingHost, World
 
-PROFILES = {2: DEFAULT, 3: THREE}
-IDS = {place.id for one in (NT, SWITCH, BEHIND) for place in one.places}
+PROFILES = {"two": DEFAULT, "three": THREE, "rich": RICH}
+IDS = {place.id for one in (NT, SWITCH, BEHIND, INBOUND) for place in one.places}
 GARBAGE = (-1, -(2**70), 0, 3, 2**31, 2**32 - 1, 2**32, 2**64, 2**70)
 
 Op = tuple[Any, ...]
@@ -29,11 +29,11 @@ Seen = tuple[int | None, int, int, list[tuple[object, ...]]]
 _any = st.sampled_from(GARBAGE) | st.integers()
 _sizes = st.sampled_from((1, 2, 4, 4, 4, 8)) | _any
 _values = st.sampled_from((0, 1, 2, 3, 0xF, 0x1_0000, 0x8000_0000, 0xFFFF_FFFF)) | st.integers(0, 2**32 - 1) | _any
-_registers = st.sampled_from([place.offset for place in NT.places if place.offset >= 0x400])
+_registers = st.sampled_from([p.offset for p in (*NT.places, *INBOUND.places) if p.offset >= 0x400])
 _config = st.sampled_from([place.offset for place in NT.places if place.offset < 0x100])
-_global = st.sampled_from([0x1000 + 0x2000 * port + place.offset for port in (0, 2, 4, 6) for place in NT.places]) | (
-    st.sampled_from([place.offset for place in SWITCH.places])
-)
+_global = st.sampled_from(
+    [0x1000 + 0x2000 * port + place.offset for port in (0, 2, 4, 6, 12) for place in NT.places]
+) | (st.sampled_from([place.offset for place in SWITCH.places]))
 _nudge = st.sampled_from((0, 0, 0, 0, 1, 2, 3))
 _in_window = st.sampled_from((0, 4, 0xFF8, 0xFFC, 0x1000, WINDOW - 4, WINDOW)) | st.integers(0, WINDOW) | _any
 
@@ -45,8 +45,8 @@ def ops(ports: tuple[int, ...]) -> st.SearchStrategy[Op]:
         st.tuples(
             st.just("bar_write"), port, st.just(0), st.builds(int.__add__, _registers, _nudge) | _any, _sizes, _values
         ),
-        st.tuples(st.just("bar_read"), port, st.sampled_from((2, 3, 5)) | _any, _in_window, _sizes),
-        st.tuples(st.just("bar_write"), port, st.sampled_from((2, 3, 5)) | _any, _in_window, _sizes, _values),
+        st.tuples(st.just("bar_read"), port, st.sampled_from((2, 3, 4, 5)) | _any, _in_window, _sizes),
+        st.tuples(st.just("bar_write"), port, st.sampled_from((2, 3, 4, 5)) | _any, _in_window, _sizes, _values),
         st.tuples(st.just("cfg_read"), port, st.builds(int.__add__, _config, _nudge) | _any, _sizes),
         st.tuples(st.just("cfg_write"), port, st.builds(int.__add__, _config, _nudge) | _any, _sizes, _values),
         st.tuples(st.just("attach"), port, st.sampled_from(IrqMode) | _any),
@@ -58,6 +58,7 @@ def ops(ports: tuple[int, ...]) -> st.SearchStrategy[Op]:
         st.tuples(st.just("link"), port),
         st.tuples(st.just("listen"), port),
         st.tuples(st.just("open"), port, st.sampled_from((2, 3)), port, _values),
+        st.tuples(st.just("entry"), port, st.sampled_from((2, 4)), st.integers(0, 31), port, _values),
     )
 
 
@@ -71,7 +72,14 @@ def _listen(world: World, port: int) -> None:
 
 
 def _open(world: World, port: int, bar: int, peer: int, address: int) -> None:
-    world.open(port, bar, peer, address & 2**64 - 1, 0x1000)
+    if bar in world.switch.endpoints[port].windows:
+        world.open(port, bar, peer, address & 2**64 - 1, 0x1000)
+    else:
+        world.switch.endpoints[port].bar_read(bar, 0, 4)
+
+
+def _entry(world: World, port: int, bar: int, index: int, peer: int, address: int) -> None:
+    world.entry(port, bar, index, peer, address & 2**64 - 1)
 
 
 def _global_read(world: World, port: int, address: int, size: int) -> int:
@@ -88,6 +96,7 @@ MANY: dict[str, Callable[..., int | None]] = {
     "link": World.link,
     "listen": _listen,
     "open": _open,
+    "entry": _entry,
     "global_read": _global_read,
     "global_write": World.global_put,
     "inject": _inject,
@@ -133,12 +142,12 @@ def check(op: Op, seen: Seen, ports: tuple[int, ...]) -> None:
                 assert int.from_bytes(data, "little") == op[5] % (1 << 8 * size)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("count", PROFILES)
+@pytest.mark.parametrize("which", PROFILES)
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_any_stimuli(count: int, data: st.DataObject) -> None:
+def test_any_stimuli(which: str, data: st.DataObject) -> None:
     """Never raises; a second switch and one that is restored on the way see the same."""
-    profile = PROFILES[count]
+    profile = PROFILES[which]
     ports = profile.port_numbers
     stimuli = data.draw(st.lists(ops(ports), min_size=5, max_size=40))
     at = data.draw(st.integers(0, len(stimuli) - 1))
@@ -190,16 +199,17 @@ def busy(seed: int, profile: Profile) -> World:
         world.switch.endpoints[port].cfg_write(NT["PCICMDSTS"].offset, 2, MEMORY | MASTER)
         world.link(port)
         world.open(port, 2, random.choice(ports), random.getrandbits(64), random.choice((16, 0x1000, WINDOW)))
+        world.entry(port, 2, 0, random.choice(ports), random.getrandbits(64))
     world.effects()
     return world
 
 
-@pytest.mark.parametrize("count", PROFILES)
+@pytest.mark.parametrize("which", PROFILES)
 @pytest.mark.parametrize("seed", range(5))
-def test_a_snapshot_of_a_deep_state_goes_on_alike(seed: int, count: int) -> None:
-    original, copy = busy(seed, PROFILES[count]), World(PROFILES[count])
+def test_a_snapshot_of_a_deep_state_goes_on_alike(seed: int, which: str) -> None:
+    original, copy = busy(seed, PROFILES[which]), World(PROFILES[which])
     copy.switch.restore(original.switch.snapshot())
-    done = stir(original, Random(seed), 2000, (0, 0, 2, 3))
+    done = stir(original, Random(seed), 3000, (0, 0, 2, 2))
     assert {effect[0] for _, seen in done for effect in seen[3]} == {"irq", "mem_read", "mem_write"}
     for op, seen in done:
         assert perform(copy, op) == seen

@@ -4,9 +4,10 @@
 import json
 
 import device
-from device.idt.maps import BEHIND, NT, SWITCH
+from device.idt.maps import BEHIND, INBOUND, NT, SWITCH
+from tests.device.making import RICH
 
-TABLES = (NT, SWITCH, BEHIND)
+TABLES = (NT, SWITCH, BEHIND, INBOUND)
 PLACES = [place for table in TABLES for place in table.places]
 
 
@@ -27,12 +28,13 @@ def test_ids_do_not_move():
     """They stand in traces: the first and last of each table, so that a row put in between is noticed."""
     ends = [(table.places[0].name, table.places[0].id, table.places[-1].name, table.places[-1].id) for table in TABLES]
     assert ends == [
-        ("PCIID", 1, "GASADATA", 89), ("CTL", 1025, "SMBUSCBHL", 1143), ("NTMTBL0", 2049, "NTMTBL63", 2112),
+        ("PCIID", 1, "GASADATA", 89), ("CTL", 1025, "SMBUSCBHL", 1143), ("NTMTBL0", 2049, "LUT4UDATA23", 2256),
+        ("TPART", 2817, "HLIMIT", 2822),
     ]  # fmt: skip
 
 
 def test_the_table_in_a_trace_names_every_register():
-    table = device.register_table(device.DEFAULT)
+    table = device.register_table(RICH)
     assert json.loads(json.dumps(table)) == table
     named = {}
     for row in table["registers"]:
@@ -42,7 +44,7 @@ def test_the_table_in_a_trace_names_every_register():
                 row["offset"] + row["stride"] * (index or 0),
             )
         assert row["width"] == 32
-        assert row["space"] in ("nt", "switch", "behind")
+        assert row["space"] in ("nt", "switch", "behind", "inbound")
         assert row["fields"]
         for name, lsb, width, access, values, reset in row["fields"]:
             assert name.isupper()
