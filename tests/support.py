@@ -18,19 +18,20 @@ from ntbtrace.trace import TraceWriter, open_trace
 PORTS = (0, 2)
 
 
-def recorder(path: Path, hashed: bool = False) -> Recorder:
-    transports = {str(port): "simulated" for port in PORTS}
-    return Recorder(path, device.DEFAULT, command="test", transports=transports, hashed=hashed)
+def recorder(path: Path, hashed: bool = False, profile: device.Profile = device.DEFAULT) -> Recorder:
+    transports = {str(port): "simulated" for port in profile.port_numbers}
+    return Recorder(path, profile, command="test", transports=transports, hashed=hashed)
 
 
 def simulate(
     path: Path, workload: str = "pingpong", *, seed: int = 1, count: int = 5, size: int = 256,
     hashed: bool = False, roll_every: int = 0, after: Callable[[Recorder], None] | None = None,
+    profile: device.Profile = device.DEFAULT,
 ) -> Path:  # fmt: skip
     """Record simulated guests until their workload is done; a new block every `roll_every` turns;
     `after` goes on.
     """
-    trace = recorder(path, hashed)
+    trace = recorder(path, hashed, profile)
     guests = simulated_guests(trace, workload, Work(count, size), seed)
     turns = 0
     while not all(guest.results for guest in guests):

@@ -16,3 +16,12 @@ def load_profile(path: Path) -> Profile:
         raise SetupError(f"cannot read profile {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ProfileError) as error:
         raise SetupError(f"profile {path}: {error}") from error
+
+
+def check_for_qemu(profile: Profile) -> None:
+    """Raise SetupError for what `x-pci-proxy-dev` cannot carry: QEMU gives the device 32-bit BARs only (FACTS 1.1)."""
+    if profile.wide_bars:
+        raise SetupError(
+            f"{', '.join(profile.wide_bars)}: QEMU's x-pci-proxy-dev carries 32-bit BARs only; take width = 32, "
+            "or --guests simulated"
+        )

@@ -19,7 +19,7 @@ from ntbtrace.capture.guests.simulated import SimulatedGuest
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.session import Session
-from ntbtrace.commands.profiles import load_profile
+from ntbtrace.commands.profiles import check_for_qemu, load_profile
 from ntbtrace.commands.signals import on_interrupt
 from ntbtrace.commands.status import StatusLine
 from ntbtrace.errors import NtbTraceError, SetupError
@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     if args.timeout is not None and args.timeout <= 0:
         raise SetupError(f"--timeout must be more than 0 seconds, not {args.timeout:g}")
     if args.guests == "qemu":
+        check_for_qemu(profile)
         spec = _spec(args)
         place = rundir.create()
     else:

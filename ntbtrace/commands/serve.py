@@ -11,7 +11,7 @@ from device.profile import Profile, ProfileError
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.serve import FORM, PortServer, PortSpec, serving
-from ntbtrace.commands.profiles import load_profile
+from ntbtrace.commands.profiles import check_for_qemu, load_profile
 from ntbtrace.commands.signals import on_interrupt
 from ntbtrace.commands.status import StatusLine
 from ntbtrace.errors import SetupError
@@ -68,6 +68,7 @@ def _profile(path: Path | None, specs: list[PortSpec]) -> Profile:
     numbers = [spec.number for spec in specs]
     if path is not None:
         profile = load_profile(path)
+        check_for_qemu(profile)
         if sorted(numbers) != sorted(profile.port_numbers):
             raise SetupError(f"--port must be given for ports {list(profile.port_numbers)} of {path}, not {numbers}")
         return profile

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import device
 from ntbtrace import cli
 from ntbtrace.event import Kind
 from ntbtrace.trace import open_trace
@@ -30,7 +31,7 @@ def test_header(capsys: pytest.CaptureFixture[str], run: Path) -> None:
     text = "\n".join(" ".join(words) for words in info(capsys, run))
     assert f"{run}, {run.stat().st_size:,} bytes, format 1" in text
     assert "closed cleanly" in text
-    assert "89HPES24NT6AG2, model version 1" in text
+    assert f"89HPES24NT6AG2, model version {device.MODEL_VERSION}" in text
     assert "port 0 simulated; partition 0, bars BAR0=registers BAR2=" in text
 
 

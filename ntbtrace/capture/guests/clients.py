@@ -9,7 +9,6 @@ from ntbtrace.capture.guests.driver import IdtDriver
 from ntbtrace.capture.guests.simulated import RAM_BASE, SimulatedGuest, Steps
 
 INBUF = RAM_BASE + 0x0010_0000  # where a guest takes what its peer copies to it
-WINDOW_BAR = 2
 CMD_SXLAT = 3  # ntb_perf.c, enum perf_cmd: "here is my inbuf"
 
 
@@ -125,14 +124,15 @@ class Perf(Client):
         for index, word in ((1, INBUF & 0xFFFF_FFFF), (2, INBUF >> 32), (0, CMD_SXLAT)):
             yield from driver.peer_msg_write(0, index, word)
         yield from guest.wait(lambda: self._xlat != 0)
-        yield from driver.peer_mw_set_trans(0, WINDOW_BAR, self._xlat, self.work.size)
+        window = driver.mws[0]
+        yield from driver.peer_mw_set_trans(0, window, self._xlat, self.work.size)
         if driver.port > peer_port:
             yield from guest.wait(lambda: self._copied)
             self.finish(received=_digest(guest.memory.read(INBUF, self.work.size) or b""))
             return
         data = guest.random.randbytes(self.work.size)
         for at in range(0, len(data), 4):
-            guest.port.bar_write(WINDOW_BAR, at, 4, int.from_bytes(data[at : at + 4], "little"))
+            guest.port.bar_write(window.bar, at, 4, int.from_bytes(data[at : at + 4], "little"))
             yield
         yield from driver.peer_db_set(1 << peer_port)
         self.finish(sent=_digest(data))

@@ -4,7 +4,8 @@
 Method names are those of the driver, without `idt_` and `idt_ntb_`; each says which function it follows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from typing import NamedTuple
 
 from ntbtrace.capture.guests.simulated import SimulatedGuest, Steps, StepsInt
 from ntbtrace.event import IrqMode
@@ -14,11 +15,24 @@ PCI_COMMAND, PCI_BAR0, PCI_CAPABILITIES = 0x04, 0x10, 0x34
 COMMAND_MEMORY, COMMAND_MASTER, COMMAND_INTX_OFF = 0x2, 0x4, 0x400
 CAP_MSI = 0x05
 MSI_ADDRESS = 0xFEE0_0000
-BARS_AT = 0xFE80_0000
+BAR_TYPE, BAR_TYPE_64 = 0x7, 0x4
+BARS_AT, WIDE_BARS_AT = 0x8000_0000, 0x40_0000_0000
 
 GASA_PORT = 0x1000  # a port's own configuration space in the global space: GASA_PORT + GASA_STRIDE * port
 GASA_STRIDE = 0x2000  # (ntb_hw_idt.h, IDT_SW_NTPx_*)
+BARSETUP_TYPE_64 = 2  # ntb_hw_idt.h
+MWS = {0: (1, 1), 1: (12, 16), 2: (24, 32)}  # by BARSETUP.ATRAN: windows, and parts of the BAR (idt_scan_mws)
 NT_MODES = (3, 4, 7, 8)  # IDT_SWPORTxSTS_MODE_NT, USNT, USNTDMA, NTDMA
+
+
+class Mw(NamedTuple):
+    """One memory window, struct idt_mw_cfg: `size` in bytes, `wide` when its BAR has 64 bits."""
+
+    bar: int
+    entry: int
+    size: int
+    wide: bool
+    lut: bool
 
 
 class IdtDriver:
@@ -31,6 +45,7 @@ class IdtDriver:
         self.port = self.part = -1
         self.peers: list[tuple[int, int]] = []  # (port, partition)
         self.bar_address: dict[int, int] = {}
+        self.mws: list[Mw] = []
         self.db_event: Callable[[], Steps] | None = None
         self.msg_event: Callable[[], Steps] | None = None
         self.link_event: Callable[[], Steps] | None = None
@@ -65,20 +80,28 @@ class IdtDriver:
         for offset in (0x00, 0x08, 0x2C):
             yield from guest.cfg_read(offset)
         yield from guest.cfg_read(0x0E, 1)
-        address = BARS_AT
-        for bar in range(6):
+        free = {32: BARS_AT, 64: WIDE_BARS_AT}
+        bar = 0
+        while bar < 6:
             at = PCI_BAR0 + 4 * bar
             before = yield from guest.cfg_read(at)
-            yield from guest.cfg_write(at, 0xFFFF_FFFF)
-            sizing = (yield from guest.cfg_read(at)) & 0xFFFF_FFF0
-            yield from guest.cfg_write(at, before)
-            if not sizing:
-                continue
-            size = 0x1_0000_0000 - sizing
-            address = (address + size - 1) & ~(size - 1)
-            yield from guest.cfg_write(at, address)
-            self.bar_address[bar] = address
-            address += size
+            width = 64 if before & BAR_TYPE == BAR_TYPE_64 else 32
+            yield from self._write_bar(at, width, -1)
+            sizing = (yield from guest.cfg_read(at)) & ~0xF
+            if width == 64:
+                sizing |= (yield from guest.cfg_read(at + 4)) << 32
+            yield from self._write_bar(at, width, before)
+            if sizing:
+                size = (1 << width) - sizing
+                address = (free[width] + size - 1) & ~(size - 1)
+                yield from self._write_bar(at, width, address)
+                self.bar_address[bar] = address
+                free[width] = address + size
+            bar += width // 32
+
+    def _write_bar(self, at: int, width: int, address: int) -> Steps:
+        for half in range(width // 32):
+            yield from self.guest.cfg_write(at + 4 * half, address >> 32 * half & 0xFFFF_FFFF)
 
     def enable_device(self) -> Steps:
         """pcim_enable_device and pci_set_master."""
@@ -106,7 +129,7 @@ class IdtDriver:
         yield from self.enable_device()
         yield from self.scan_ports()
         yield from self.init_link()
-        yield from self.scan_mws(self.port)
+        self.mws = yield from self.scan_mws(self.port)
         for port, _ in self.peers:
             yield from self.scan_mws(port)
         yield from self.sw_write("TMPCTL", 0)
@@ -153,10 +176,22 @@ class IdtDriver:
         for name in ("SELINKUPSTS", "SELINKDNSTS", "SEGSIGSTS"):
             yield from self.sw_write(name, 0xFFFF_FFFF)
 
-    def scan_mws(self, port: int) -> Steps:
-        """idt_scan_mws: the windows' types and sizes."""
-        for bar in range(6):
-            yield from self.peer_read(port, f"BARSETUP{bar}")
+    def scan_mws(self, port: int) -> Generator[None, None, list[Mw]]:
+        """idt_scan_mws: the windows of a port, of each BAR one, or as many as its lookup table has entries."""
+        names = self.names
+        found = []
+        bar = 0
+        while bar < 6:
+            name = f"BARSETUP{bar}"
+            setup = yield from self.peer_read(port, name)
+            enabled = setup & names.mask(f"{name}.EN")
+            wide = bool(enabled) and names.get(f"{name}.TYPE", setup) == BARSETUP_TYPE_64
+            if enabled and not setup & names.mask(f"{name}.MODE"):
+                count, parts = MWS[names.get(f"{name}.ATRAN", setup)]
+                size = (1 << names.get(f"{name}.SIZE", setup)) // parts
+                found += [Mw(bar, index, size, wide, parts > 1) for index in range(count)]
+            bar += 1 + wide
+        return found
 
     def init_isr(self) -> Steps:
         """idt_init_isr."""
@@ -261,12 +296,24 @@ class IdtDriver:
         yield from self.sw_write(name, control)
         yield from self.nt_write(f"OUTMSG{index}", message)
 
-    def peer_mw_set_trans(self, peer: int, bar: int, address: int, size: int) -> Steps:
-        """idt_ntb_peer_mw_set_trans of a direct window; address and size in bytes."""
+    def peer_mw_set_trans(self, peer: int, mw: Mw, address: int, size: int) -> Steps:
+        """idt_ntb_peer_mw_set_trans; address and size in bytes."""
+        partition = self.peers[peer][1]
+        if mw.lut:
+            yield from self.nt_write("LUTOFFSET", mw.bar << 8 | mw.entry)
+            yield from self.nt_write("LUTLDATA", address & 0xFFFF_FFFF)
+            yield from self.nt_write("LUTMDATA", address >> 32)
+            upper = self.names.put("LUTUDATA.PART", partition) | self.names.mask("LUTUDATA.VALID")
+            yield from self.nt_write("LUTUDATA", upper)
+            return
+        bar = mw.bar
         setup = yield from self.nt_read(f"BARSETUP{bar}")
         setup &= ~self.names.mask(f"BARSETUP{bar}.TPART")
-        setup |= self.names.put(f"BARSETUP{bar}.TPART", self.peers[peer][1])
+        setup |= self.names.put(f"BARSETUP{bar}.TPART", partition)
         yield from self.nt_write(f"BARSETUP{bar}", setup)
         yield from self.nt_write(f"BARLTBASE{bar}", address & 0xFFFF_FFFF)
         yield from self.nt_write(f"BARUTBASE{bar}", address >> 32)
-        yield from self.nt_write(f"BARLIMIT{bar}", self.bar_address[bar] + size)
+        limit = self.bar_address[bar] + size
+        yield from self.nt_write(f"BARLIMIT{bar}", limit & 0xFFFF_FFFF)
+        if mw.wide:
+            yield from self.nt_write(f"BARLIMIT{bar + 1}", limit >> 32)

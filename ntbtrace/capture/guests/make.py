@@ -4,7 +4,8 @@
 from pathlib import Path
 
 import device
-from ntbtrace.capture.guests.clients import CLIENTS, WINDOW_BAR, Work
+from device.profile import WINDOW_TYPES, PortProfile
+from ntbtrace.capture.guests.clients import CLIENTS, Work
 from ntbtrace.capture.guests.driver import IdtDriver
 from ntbtrace.capture.guests.names import RegisterNames
 from ntbtrace.capture.guests.qemu import QemuGuest, QemuSpec
@@ -24,11 +25,18 @@ def check_simulated(profile: device.Profile, workload: str, work: Work) -> None:
     if workload == "perf":
         if len(profile.ports) != 2:
             raise SetupError(f"--workload perf of simulated guests needs two ports, not {len(profile.ports)}")
-        window = min(port.windows[WINDOW_BAR].size if WINDOW_BAR in port.windows else 0 for port in profile.ports)
+        window = min(_first_window(port) for port in profile.ports)
         if not 4 <= work.size <= window or work.size % 4:
             raise SetupError(
-                f"--size must be a multiple of 4 up to the window of {window} bytes at BAR{WINDOW_BAR}, not {work.size}"
+                f"--size must be a multiple of 4 up to the ports' first windows of {window} bytes, not {work.size}"
             )
+
+
+def _first_window(port: PortProfile) -> int:
+    """Bytes of the first window that the driver finds; 0 if there is none."""
+    for _, window in sorted(port.windows.items()):
+        return window.size // WINDOW_TYPES[window.type].parts
+    return 0
 
 
 def simulated_guests(recorder: Recorder, workload: str, work: Work, seed: int) -> list[SimulatedGuest]:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from device.profile import Profile
 from ntbtrace.capture.guests.clients import INBUF
 from ntbtrace.event import Event, Kind, port_of
+from ntbtrace.replay.player import Player
+from ntbtrace.trace import open_trace
 from tests.support import events, simulate
 
 
@@ -39,3 +42,25 @@ def test_a_copy_arrives_in_the_peers_memory(tmp_path: Path) -> None:
     assert {port_of(event.endpoint) for event in arrived} == {2}
     digests = [event.data for event in trace if event.kind == Kind.CONSOLE and b"=" in (event.data or b"")]
     assert len({text.split(b"=")[1] for text in digests if text}) == 1
+
+
+WINDOWS = {
+    "lut12": {"size": "1M", "type": "lut12"},
+    "lut24": {"size": "64M", "type": "lut24"},
+    "wide": {"size": "8G", "width": 64},
+    "wide-lut12": {"size": "4G", "type": "lut12", "width": 64},
+}
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_copy_arrives_through_every_type_of_window(tmp_path: Path, window: str) -> None:
+    ports = [
+        {"number": number, "partition": partition, "bars": {"BAR0": "registers", "BAR2": WINDOWS[window]}}
+        for number, partition in ((0, 3), (12, 7))
+    ]
+    path = simulate(tmp_path / "a.ntbt", "perf", profile=Profile.from_mapping({"port": ports}))
+    arrived = [event for event in events(path) if event.kind == Kind.MEM_WRITE]
+    assert [event.offset for event in arrived] == list(range(INBUF, INBUF + 256, 4))
+    assert {port_of(event.endpoint) for event in arrived} == {12}
+    with open_trace(path) as trace:
+        assert Player(trace).run() is None
