@@ -2,13 +2,16 @@
 """Which profiles are taken, and what is said about the others."""
 
 import json
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.idt.chips import CHIPS
 from device.profile import DEFAULT, Profile, ProfileError, Window
-from tests.device.making import RICH
+from tests.device.making import RICH, World
 
 GOOD = {"number": 0, "partition": 0, "bars": {"BAR0": "registers", "BAR2": "1M"}}
 
@@ -134,3 +137,13 @@ def test_nonsense_is_a_profile_error_and_nothing_else(mapping):
     except ProfileError:
         return
     assert Profile.from_mapping(profile.to_mapping()) == profile
+
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "docs/profiles").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_in_the_documentation_are_switches(path):
+    profile = Profile.from_mapping(tomllib.loads(path.read_text()))
+    assert tuple(World(profile).switch.endpoints) == profile.port_numbers
+    assert all(chip in (path.parents[1] / "profiles.md").read_text() for chip in CHIPS)
