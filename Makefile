@@ -9,7 +9,7 @@ VM_PACKAGES := qemu-system-x86 gcc make binutils xz-utils git libelf1 libssl3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test vm packages traces lint bench clean
+.PHONY: run test vm packages traces docs lint bench clean
 .DEFAULT_GOAL := run
 
 # A minute with the tool: two simulated guests play ping-pong through the switch; the recording is read and replayed.
@@ -46,6 +46,10 @@ traces: $(VENV)/.installed packages
 	$(RECORD) --workload tool -o traces/messages-and-doorbells.ntbt
 	$(RECORD) --workload perf --size 16384 -o traces/perf-stock.ntbt
 	$(RECORD) --workload perf-fixed --size 16384 -o traces/perf-fixed.ntbt
+
+# The pages that are made from tables; tests/commands/test_registers.py says when they are stale.
+docs: $(VENV)/.installed
+	$(NTBTRACE) registers --markdown > docs/registers.md
 
 packages:
 	@missing=$$(for p in $(VM_PACKAGES); do \

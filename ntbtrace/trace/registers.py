@@ -67,7 +67,7 @@ class RegisterTable:
         ids = self._ids.get(name.upper())
         if ids is None:
             near = get_close_matches(name.upper(), self._ids, n=3)
-            hint = f"did you mean {' or '.join(near)}?" if near else "the trace's header has no similar name"
+            hint = f"did you mean {' or '.join(near)}?" if near else "the table has no similar name"
             raise NtbTraceError(f"there is no register {name}: {hint}")
         return list(ids)
 
