@@ -112,16 +112,20 @@ class Block:
             return np.where(array == 0, NO_CAUSE, seqs - array)
         return array
 
+    @cached_property
+    def with_data(self) -> Array:
+        """Which rows carry data: a mask."""
+        return has_data(self.column("kind"), self.column("size"))
+
     @property
     def _long(self) -> Array:
-        size = self.column("size")
-        return has_data(self.column("kind"), size) & (size > INLINE)
+        return self.with_data & (self.column("size") > INLINE)
 
     @cached_property
     def _places(self) -> dict[int, tuple[int, int]]:
         """By row that carries data: its place in the payload area (up to 8 bytes: the data), its size."""
-        kind, size = self.column("kind"), self.column("size")
-        rows = np.flatnonzero(has_data(kind, size))
+        size = self.column("size")
+        rows = np.flatnonzero(self.with_data)
         if not len(rows):
             return {}
         found = zip(self._stored("value")[rows].tolist(), size[rows].tolist(), strict=True)

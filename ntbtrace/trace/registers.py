@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """RegisterTable: names and fields of the registers, from the trace's header: an old file needs no model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -58,6 +58,14 @@ class RegisterTable:
         """The register's fields; none for no register or an unknown one."""
         row = self._rows.get(target & _ID_MASK)
         return () if row is None else self._fields[row]
+
+    def names(self) -> Iterable[str]:
+        """What `find` finds, in capitals: registers, and arrays by their name without an index."""
+        return self._ids.keys()
+
+    def ids(self) -> Iterable[int]:
+        """All registers' ids."""
+        return self._names.keys()
 
     def find(self, name: str) -> list[int]:
         """The ids of `name`, in any case; 'OUTMSG' finds OUTMSG0 and all others of that array.

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an expression is made of, after its names have been resolved.
+
+Every node has a value for an event, an integer modulo 2^64, or none at all: an event without a cause has no `cause`.
+What is computed from nothing is nothing, a comparison with nothing is false.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MODULO = 1 << 64
+MASK = MODULO - 1
+
+
+class Column(StrEnum):
+    """The names of an event's columns in expressions."""
+
+    SEQ = "seq"
+    T = "t"
+    PORT = "port"
+    FUNCTION = "function"
+    KIND = "kind"
+    BAR = "bar"
+    OFFSET = "offset"
+    SIZE = "size"
+    VALUE = "value"
+    REG = "reg"
+    OWNER = "owner"
+    STATUS = "status"
+    CAUSE = "cause"
+
+
+COLUMN_DOCS = {
+    Column.SEQ: "the event's number",
+    Column.T: "its time in ns since the recording began; s(1.5), ms(2), us(3) are times",
+    Column.PORT: "the port whose guest it is about",
+    Column.FUNCTION: "0 the NT function, 1 the DMA engine",
+    Column.KIND: "mmio_write, irq, mem_read ...",
+    Column.BAR: "of an access",
+    Column.OFFSET: "in the BAR or in configuration space; of a memory event the guest's address",
+    Column.SIZE: "bytes",
+    Column.VALUE: "what was read or written (up to 8 bytes); value.FIELD is a field of the event's register",
+    Column.REG: "the register that is meant, by whatever way it was reached",
+    Column.OWNER: "the port whose register that is, 255 for one of the switch",
+    Column.STATUS: "ok, unknown, closed, limit, refused, disabled",
+    Column.CAUSE: "the number of the event that caused it",
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """Base of all nodes."""
+
+
+@dataclass(frozen=True)
+class Number(Node):
+    value: int
+
+
+@dataclass(frozen=True)
+class Name(Node):
+    """A column."""
+
+    column: Column
+
+
+@dataclass(frozen=True)
+class FieldOf(Node):
+    """value.FIELD. `places`: by register id, the field's lowest bit and its width."""
+
+    name: str
+    places: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class IsRegister(Node):
+    """The event's register is one of `ids` (of any owner)."""
+
+    ids: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Unary(Node):
+    """`op`: '-' or '~'."""
+
+    op: str
+    operand: Node
+
+
+@dataclass(frozen=True)
+class Binary(Node):
+    """`op`: + - * // % & | ^ << >>"""
+
+    op: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class Compare(Node):
+    """`op`: == != < <= > >=; 1 or 0, and 0 where a side is nothing."""
+
+    op: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class Not(Node):
+    operand: Node
+
+
+@dataclass(frozen=True)
+class Logic(Node):
+    """`op`: 'and' or 'or', of two or more."""
+
+    op: str
+    operands: tuple[Node, ...]
