@@ -13,13 +13,14 @@ MEMORY_ID = "ntbtrace-memory"
 DEFAULT_MEMORY = "128M"  # QEMU's own default
 
 
-def prepare(argv: Sequence[str], fd: int, *, qtest: str | None = None) -> list[str]:
-    """The command line `argv` with the device on inherited `fd`. Raises SetupError, saying what must be changed.
+def prepare(argv: Sequence[str], fds: Sequence[int], *, qtest: str | None = None) -> list[str]:
+    """The command line `argv` with a device on each of the inherited `fds`, in the order of the guest's PCI slots.
+    Raises SetupError, saying what must be changed.
 
     `qtest`: path of the socket that the server listens on, for MSI under TCG.
     """
     if not argv:
-        raise SetupError("name the QEMU to run: ntbtrace exec SOCKET -- qemu-system-x86_64 ...")
+        raise SetupError("name the QEMU to run: ntbtrace exec SOCKET [SOCKET ...] -- qemu-system-x86_64 ...")
     options = _options(argv)
     added: list[str] = []
     machine = _properties(options, "machine", "M", first="type")
@@ -33,7 +34,9 @@ def prepare(argv: Sequence[str], fd: int, *, qtest: str | None = None) -> list[s
         added += ["-qtest", f"unix:{qtest}", "-qtest-log", "none"]
     if any("x-pci-proxy-dev" in value for value in options.get("device", [])):
         raise SetupError("leave out -device x-pci-proxy-dev: it is added here, with the connection it needs")
-    return [*argv, *added, "-device", f"x-pci-proxy-dev,id=ntb,fd={fd}"]
+    for i, fd in enumerate(fds):
+        added += ["-device", f"x-pci-proxy-dev,id=ntb{i},fd={fd}"]
+    return [*argv, *added]
 
 
 def _options(argv: Sequence[str]) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from ntbtrace.capture.port import Port
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.transport.intx import IntxSink
 from ntbtrace.capture.transport.mpqemu import Connection
-from ntbtrace.capture.transport.qtest import QtestSink
+from ntbtrace.capture.transport.qtest import Qtest, QtestSink
 from ntbtrace.errors import SetupError
 from ntbtrace.event import IrqMode
 
@@ -93,13 +93,12 @@ def _clear(path: Path) -> None:
 
 
 class QtestListener:
-    """The interrupt sink of a port whose QEMU connects its qtest when it starts."""
+    """The way to the qtest of a QEMU that connects it when it starts; the latest that came counts."""
 
-    def __init__(self, loop: Loop, port: Port, listener: socket.socket) -> None:
+    def __init__(self, loop: Loop, listener: socket.socket) -> None:
         self._loop = loop
-        self._port = port
         self._listener = listener
-        self._sink: QtestSink | None = None
+        self._qtest: Qtest | None = None
         self.lost = 0  # interrupts for which there was no connection
         loop.add(listener.fileno(), self._accept)
 
@@ -107,22 +106,18 @@ class QtestListener:
         with contextlib.suppress(OSError):
             peer, _ = self._listener.accept()
             self.close()
-            self._sink = QtestSink(self._loop, self._port, peer)
+            self._qtest = Qtest(self._loop, peer)
 
-    def deliver(self, value: int) -> None:
-        if self._sink is None:
+    def writel(self, address: int, data: int) -> None:
+        if self._qtest is None:
             self.lost += 1
         else:
-            self._sink.deliver(value)
-
-    def set_eventfds(self, assert_fd: int, resample_fd: int) -> None:
-        os.close(assert_fd)
-        os.close(resample_fd)
+            self._qtest.writel(address, data)
 
     def close(self) -> None:
-        if self._sink is not None:
-            self._sink.close()
-            self._sink = None
+        if self._qtest is not None:
+            self._qtest.close()
+            self._qtest = None
 
 
 class PortServer:
@@ -159,7 +154,7 @@ class PortServer:
             self._changed("a second guest was refused")
             return
         mode = IrqMode.INTX if self.qtest is None else IrqMode.MSI
-        sink = IntxSink(self._loop) if self.qtest is None else self.qtest
+        sink = IntxSink(self._loop) if self.qtest is None else QtestSink(self._port, self.qtest)
         self._connection = Connection(self._loop, self._port, peer, mode, sink)
 
     def close(self) -> None:
@@ -174,12 +169,13 @@ def serving(
     """Listen for the guests of all `specs`; `changed(port, what)`. Raises SetupError; closes all at the end."""
     with contextlib.ExitStack() as stack:
         servers: dict[int, PortServer] = {}
+        lines: dict[Path, QtestListener] = {}  # ports that name the same one are in one VM
         for spec in specs:
             port = recorder.port(spec.number)
-            qtest = None
-            if spec.qtest is not None:
-                qtest = QtestListener(loop, port, stack.enter_context(listening(spec.qtest)))
-                stack.callback(qtest.close)
+            if spec.qtest is not None and spec.qtest not in lines:
+                lines[spec.qtest] = QtestListener(loop, stack.enter_context(listening(spec.qtest)))
+                stack.callback(lines[spec.qtest].close)
+            qtest = lines[spec.qtest] if spec.qtest is not None else None
             listener = stack.enter_context(listening(spec.path))
 
             def told(what: str, number: int = spec.number) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`ntbtrace exec SOCKET -- qemu-system-x86_64 ...`: become that QEMU, with the switch plugged in."""
+"""`ntbtrace exec SOCKET [SOCKET ...] -- qemu-system-x86_64 ...`: become that QEMU, with the switch plugged in."""
 
 import argparse
 import os
@@ -20,35 +20,49 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("socket", type=Path, metavar="SOCKET", help="a port of a running `ntbtrace serve`")
     add("--qtest", type=Path, metavar="PATH",
-        help="as in `serve --port ...,irq=qtest:PATH` (default: SOCKET.qtest if it is there)")  # fmt: skip
-    add("qemu", nargs=argparse.REMAINDER, metavar="-- QEMU ...",
-        help="your command line; what the device needs is added, what cannot work is refused")  # fmt: skip
+        help="as in `serve --port ...,irq=qtest:PATH` (default: the first SOCKET.qtest that is there)")  # fmt: skip
+    add("more", nargs=argparse.REMAINDER, metavar="[SOCKET ...] -- QEMU ...",
+        help="more devices for the same VM; your command line: what the devices need is added, what cannot work "
+        "is refused")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    words = args.qemu[1:] if args.qemu[:1] == ["--"] else args.qemu
-    device = args.socket.absolute()
-    qtest = _qtest(args.qtest, device)
-    prepare(words, 0, qtest=qtest)  # what is wrong is said before a guest is plugged in
+    more, words = _split(args.more)
+    paths = [path.absolute() for path in (args.socket, *more)]
+    qtest = _qtest(args.qtest, paths)
+    prepare(words, [0], qtest=qtest)  # what is wrong is said before a guest is plugged in
     if shutil.which(words[0]) is None:
         raise SetupError(f"there is no {words[0]} here: `apt-get install qemu-system-x86`, or name yours behind --")
-    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        peer.connect(os.fspath(device))
-    except OSError as error:
-        raise SetupError(
-            f"no switch listens at {device} ({error.strerror or error}): start `ntbtrace serve --port ...` first"
-        ) from error
-    peer.set_inheritable(True)
-    argv = prepare(words, peer.fileno(), qtest=qtest)
+    peers = [_connect(path) for path in paths]
+    argv = prepare(words, [peer.fileno() for peer in peers], qtest=qtest)
     try:
         os.execvp(argv[0], argv)
     except OSError as error:
         raise SetupError(f"cannot run {argv[0]}: {error.strerror}") from error
 
 
-def _qtest(named: Path | None, device: Path) -> str | None:
+def _split(words: list[str]) -> tuple[list[Path], list[str]]:
+    """What stands before "--" and behind it; without one, all is the command line."""
+    if "--" not in words:
+        return [], words
+    at = words.index("--")
+    return [Path(word) for word in words[:at]], words[at + 1 :]
+
+
+def _connect(path: Path) -> socket.socket:
+    """A connection that the QEMU inherits."""
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        peer.connect(os.fspath(path))
+    except OSError as error:
+        raise SetupError(
+            f"no switch listens at {path} ({error.strerror or error}): start `ntbtrace serve --port ...` first"
+        ) from error
+    peer.set_inheritable(True)
+    return peer
+
+
+def _qtest(named: Path | None, paths: list[Path]) -> str | None:
     if named is not None:
         return os.fspath(named.absolute())
-    beside = qtest_path(device)
-    return os.fspath(beside) if beside.is_socket() else None
+    return next((os.fspath(beside) for path in paths if (beside := qtest_path(path)).is_socket()), None)

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import device
 from ntbtrace.capture import rundir
 from ntbtrace.capture.guests import image
-from ntbtrace.capture.guests.clients import CLIENTS, Work
+from ntbtrace.capture.guests.clients import Work
 from ntbtrace.capture.guests.make import check_simulated, qemu_guests, simulated_guests
 from ntbtrace.capture.guests.qemu import MEMORY, PROGRAM, QemuGuest, QemuSpec
 from ntbtrace.capture.guests.simulated import SimulatedGuest
+from ntbtrace.capture.guests.workloads import WORKLOADS, Workload
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.session import Session
@@ -34,23 +34,26 @@ QUIET = ("quiet", "printk.time=0", "printk.devkmsg=on")  # our image's init repo
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    add, defaults = parser.add_argument, Work()
+    add = parser.add_argument
     add("-o", "--output", type=Path, required=True, metavar="FILE.ntbt", help="the trace to make")
     add("--overwrite", action="store_true", help="replace FILE if it exists")
     add("--guests", choices=("simulated", "qemu"), default="simulated",
         help="simulated guests inside this process (default), or Linux in QEMU")  # fmt: skip
-    add("--workload", default="pingpong", choices=sorted({*CLIENTS, *image.WORKLOADS}),
-        help="what they do (default: pingpong); `shell` waits for `ntbtrace console`")  # fmt: skip
-    add("--profile", type=Path, metavar="FILE.toml", help="chip, ports, partitions, BARs")
+    add("--workload", default="pingpong", choices=WORKLOADS, metavar="NAME",
+        help="what they do (default: pingpong): "
+        + "; ".join(f"{w.name}: {w.doc}" for w in WORKLOADS.values()))  # fmt: skip
+    add("--profile", type=Path, metavar="FILE.toml",
+        help="chip, ports, partitions, BARs (default: what the workload needs)")  # fmt: skip
     add("--no-payload", action="store_true", help="keep hashes of guest memory, not its bytes")
     add("--timeout", type=float, default=None, metavar="S",
         help=f"end a run that is not done after S seconds (default: {TIMEOUT_S:g}; "
         "none for shell and for images of yours)")  # fmt: skip
     add = parser.add_argument_group("how much").add_argument
-    add("--count", type=int, default=defaults.count, metavar="N",
-        help=f"ping-pongs that each guest counts (default: {defaults.count})")  # fmt: skip
-    add("--size", type=int, metavar="BYTES",
-        help=f"bytes that perf copies (simulated: {defaults.size}; qemu: 1 MiB, a power of two)")  # fmt: skip
+    add("--count", type=int, metavar="COUNT", help="what the workload says (default: "
+        + ", ".join(f"{w.name} {w.count}" for w in WORKLOADS.values() if w.count > 1) + ")")  # fmt: skip
+    add("--size", type=int, metavar="SIZE", help="bytes, with --guests qemu a power of two (default: "
+        + ", ".join(f"{name} {1 << WORKLOADS[name].order}" for name in ("perf", "tool", "dmatest"))
+        + f"; simulated: {Work.size})")  # fmt: skip
     add("--seed", type=int, default=1, help="simulated guests: same seed, same accesses (default: 1)")
     add = parser.add_argument_group("guests in QEMU").add_argument
     add("--qemu", default=PROGRAM, metavar="PATH", help=f"the QEMU to run (default: {PROGRAM})")
@@ -64,15 +67,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    profile = load_profile(args.profile) if args.profile else device.DEFAULT
-    work = Work(args.count, Work.size if args.size is None else args.size)
+    workload = WORKLOADS[args.workload]
+    profile = load_profile(args.profile) if args.profile else workload.default_profile()
+    count = workload.count if args.count is None else args.count
+    work = Work(count, Work.size if args.size is None else args.size)
     spec = None
-    if args.count < 1:
-        raise SetupError(f"--count must be 1 or more, not {args.count}")
+    if count < 1:
+        raise SetupError(f"--count must be 1 or more, not {count}")
     if args.timeout is not None and args.timeout <= 0:
         raise SetupError(f"--timeout must be more than 0 seconds, not {args.timeout:g}")
     if args.guests == "qemu":
         check_for_qemu(profile)
+        workload.check(profile)
         spec = _spec(args)
         place = rundir.create()
     else:
@@ -98,8 +104,9 @@ def run(args: argparse.Namespace) -> int:
                 why = session.run_simulated(simulated, args.timeout or TIMEOUT_S)
             else:
                 ours = args.kernel is None and args.drive is None
-                real = guests = qemu_guests(recorder, loop, spec, place, _words(args) if ours else [])
-                by_itself = ours and args.workload != "shell"
+                words = _words(workload, count, args.size) if ours else []
+                real = guests = qemu_guests(recorder, loop, spec, place, words, one_vm=workload.one_vm)
+                by_itself = ours and workload.by_itself
                 why = session.run_qemu(real, args.timeout or (TIMEOUT_S if by_itself else None))
     finally:
         status.done()
@@ -159,6 +166,7 @@ def _about(args: argparse.Namespace, spec: QemuSpec | None) -> dict[str, Any]:
     return {**about, "kernel": kernel, "accel": spec.accel, "append": args.append}
 
 
-def _words(args: argparse.Namespace) -> list[str]:
-    words = [*QUIET, f"ntbtrace.workload={args.workload}", f"ntbtrace.count={args.count}"]
-    return words if args.size is None else [*words, f"ntbtrace.order={args.size.bit_length() - 1}"]
+def _words(workload: Workload, count: int, size: int | None) -> list[str]:
+    order = workload.order if size is None else size.bit_length() - 1
+    about = {"workload": workload.name, "count": count, "order": order}
+    return [*QUIET, *(f"ntbtrace.{key}={value}" for key, value in about.items())]

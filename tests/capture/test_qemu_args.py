@@ -7,11 +7,11 @@ from ntbtrace.capture.qemu_args import prepare
 from ntbtrace.errors import SetupError
 
 QEMU = "qemu-system-x86_64"
-DEVICE = ["-device", "x-pci-proxy-dev,id=ntb,fd=7"]
+DEVICE = ["-device", "x-pci-proxy-dev,id=ntb0,fd=7"]
 
 
 def added(*words: str, qtest: str | None = None) -> list[str]:
-    argv = prepare([QEMU, *words], 7, qtest=qtest)
+    argv = prepare([QEMU, *words], [7], qtest=qtest)
     assert argv[: 1 + len(words)] == [QEMU, *words]
     return argv[1 + len(words) :]
 
@@ -88,4 +88,8 @@ def test_a_second_device_and_an_empty_line_are_refused() -> None:
     with pytest.raises(SetupError, match="leave out"):
         added(*DEVICE)
     with pytest.raises(SetupError, match="name the QEMU"):
-        prepare([], 7)
+        prepare([], [7])
+
+
+def test_each_connection_is_a_device_of_its_own() -> None:
+    assert prepare([QEMU], [7, 9])[-4:] == [*DEVICE, "-device", "x-pci-proxy-dev,id=ntb1,fd=9"]

@@ -52,9 +52,12 @@ def simulated_guests(recorder: Recorder, workload: str, work: Work, seed: int) -
     return guests
 
 
-def qemu_guests(recorder: Recorder, loop: Loop, spec: QemuSpec, rundir: Path, words: list[str]) -> list[QemuGuest]:
-    """Guests that are still off; `words` go to their kernels' command lines."""
+def qemu_guests(
+    recorder: Recorder, loop: Loop, spec: QemuSpec, rundir: Path, words: list[str], *, one_vm: bool
+) -> list[QemuGuest]:
+    """Guests that are still off, one for each port or `one_vm` for all; `words` go to their kernels' command lines."""
+    each = [[port] for port in recorder.ports.values()]
+    groups = [[door for doors in each for door in doors]] if one_vm else each
     return [
-        QemuGuest(port, loop, spec, rundir, " ".join([*words, f"ntbtrace.port={number}"]))
-        for number, port in recorder.ports.items()
+        QemuGuest(doors, loop, spec, rundir, " ".join([*words, f"ntbtrace.port={doors[0].number}"])) for doors in groups
     ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""QemuGuest: a real guest in its own QEMU process, plugged into one port of the switch.
+"""QemuGuest: a real guest in its own QEMU process, plugged into the switch with one device or more.
 
-It is joined by inherited sockets (the device's, the console's, qtest's), so nothing is left behind on disk; QMP is a
+It is joined by inherited sockets (the devices', the console's, qtest's), so nothing is left behind on disk; QMP is a
 socket in the run's directory. What the guest's init prints as `ntbtrace: STATE key=value ...` is its state.
 """
 
@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ntbtrace.capture.port import Port
 from ntbtrace.capture.qemu_args import prepare
 from ntbtrace.capture.transport.intx import IntxSink
 from ntbtrace.capture.transport.mpqemu import Connection
-from ntbtrace.capture.transport.qtest import QtestSink
+from ntbtrace.capture.transport.qtest import Qtest, QtestSink
 from ntbtrace.errors import SetupError
 from ntbtrace.event import IrqMode
 
@@ -60,19 +61,26 @@ def qmp_name(port: int) -> str:
 
 
 class QemuGuest:
-    """One guest. `state` is the last word of its init, or "off"; `alive` until its QEMU has ended."""
+    """One guest behind `doors`, its devices in the order of their PCI slots; the first is the port it is known by.
 
-    def __init__(self, port: Port, loop: Loop, spec: QemuSpec, rundir: Path, append: str) -> None:
-        self.port = port
+    `state` is the last word of its init, or "off"; `alive` until its QEMU has ended.
+    """
+
+    def __init__(self, doors: Sequence[Port], loop: Loop, spec: QemuSpec, rundir: Path, append: str) -> None:
+        self.port = doors[0]
         self.state = "off"
         self.results: dict[str, str] = {}
         self.exit_code: int | None = None
         self.console: Console | None = None
+        self._doors = doors
         self._loop = loop
         self._spec = spec
         self._rundir = rundir
         self._append = append
         self._process: subprocess.Popen[bytes] | None = None
+        self._connections: list[Connection] = []
+        self._qtest: Qtest | None = None
+        self._rounds = 0
 
     @property
     def alive(self) -> bool:
@@ -80,31 +88,30 @@ class QemuGuest:
 
     def power_on(self) -> None:
         """Start QEMU. Raises SetupError when it does not start."""
-        device, device_far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         console, console_far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        passed = [device_far, console_far]
         argv = self._command(console_far.fileno())
-        sink: IntxSink | QtestSink
-        if self._spec.accel == "kvm":
-            mode = IrqMode.INTX
-            sink = IntxSink(self._loop)
-        else:
-            mode = IrqMode.MSI
+        devices, passed = [], [console_far]
+        for _ in self._doors:
+            device, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            devices.append(device)
+            passed.append(far)
+        fds = [far.fileno() for far in passed[1:]]
+        if self._spec.accel == "tcg":
             qtest, qtest_far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             passed.append(qtest_far)
             # QEMU 7.2 looks the character device up by this very name
             argv += ["-chardev", f"socket,id=qtest,fd={qtest_far.fileno()}", "-qtest", "chardev:qtest"]
             argv += ["-qtest-log", "none"]
-            sink = QtestSink(self._loop, self.port, qtest)
-        argv = prepare(argv, device_far.fileno())
+            self._qtest = Qtest(self._loop, qtest)
+        argv = prepare(argv, fds)
         self.console = Console(self._loop, console, self._rundir / socket_name(self.port.number), self._console_line)
-        self._connection = Connection(self._loop, self.port, device, mode, sink)
-        fds = [far.fileno() for far in passed]
+        self._connections = [self._join(door, device) for door, device in zip(self._doors, devices, strict=True)]
         log = (self._rundir / f"qemu-{self.port.number}.log").open("wb")
         try:
             self._process = subprocess.Popen(
                 [*_die_with_us(), *argv],
-                pass_fds=fds, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, umask=0o077,
+                pass_fds=[far.fileno() for far in passed],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, umask=0o077,
             )  # fmt: skip
         except OSError as error:
             raise SetupError(f"cannot start {self._spec.program}: {error.strerror}") from error
@@ -113,6 +120,11 @@ class QemuGuest:
             for far in passed:
                 far.close()
         self.state = "start"
+
+    def _join(self, door: Port, device: socket.socket) -> Connection:
+        if self._qtest is None:
+            return Connection(self._loop, door, device, IrqMode.INTX, IntxSink(self._loop))
+        return Connection(self._loop, door, device, IrqMode.MSI, QtestSink(door, self._qtest))
 
     def _command(self, console_fd: int) -> list[str]:
         spec = self._spec
@@ -140,8 +152,18 @@ class QemuGuest:
         state, *rest = words
         if state == "result":
             self.results.update(_pairs(rest))
+        elif state == "again":
+            self._again(_pairs(rest))
         elif state != "mmiotrace":
             self.state = " ".join(words) if state == "fail" else state
+
+    def _again(self, asked: dict[str, str]) -> None:
+        """The guest has done a round of `of`=N and restarts, or has done the last: it cannot count that itself."""
+        enough = str(self._rounds) == asked.get("of")
+        self._rounds += not enough
+        self.results["restarts"] = str(self._rounds)
+        if self.console is not None:
+            self.console.send(b"enough\n" if enough else b"reboot\n")
 
     def poll(self) -> None:
         """Notice that QEMU has ended."""
@@ -184,8 +206,10 @@ class QemuGuest:
         """Give back what the guest held; its QEMU has ended."""
         if self.console is not None:
             self.console.close()
-        if self._process is not None:
-            self._connection.close("QEMU has ended")
+        for connection in self._connections:
+            connection.close("QEMU has ended")
+        if self._qtest is not None:
+            self._qtest.close()
 
 
 def _pairs(words: list[str]) -> dict[str, str]:

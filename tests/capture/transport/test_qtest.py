@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ntbtrace.capture.loop import Loop
-from ntbtrace.capture.transport.qtest import MAX_WAITING, QtestSink
+from ntbtrace.capture.transport.qtest import MAX_WAITING, Qtest, QtestSink
 from ntbtrace.event import IrqMode
 from tests.support import recorder, serve
 
@@ -25,7 +25,8 @@ class Wire:
         self.loop = Loop()
         ours, self.qemu = socket.socketpair()
         self.qemu.setblocking(False)
-        self.sink = QtestSink(self.loop, self.port, ours)
+        self.line = Qtest(self.loop, ours)
+        self.sink = QtestSink(self.port, self.line)
 
     def serve(self) -> None:
         serve(self.loop)
@@ -35,7 +36,7 @@ class Wire:
 def wire(tmp_path: Path) -> Iterator[Wire]:
     made = Wire(tmp_path / "a.ntbt")
     yield made
-    made.sink.close()
+    made.line.close()
     made.qemu.close()
     made.recorder.close()
 
@@ -50,7 +51,7 @@ def test_an_interrupt_is_one_line(wire: Wire) -> None:
 
 
 def test_what_qemu_does_not_take_waits_then_is_counted(wire: Wire) -> None:
-    while not wire.sink.lost:
+    while not wire.line.lost:
         wire.sink.deliver(0)
     taken = b""
     for _ in range(10_000):
@@ -70,4 +71,4 @@ def test_a_qemu_that_is_gone_is_no_error(wire: Wire) -> None:
     wire.sink.deliver(0)
     wire.serve()
     wire.sink.deliver(0)
-    assert wire.sink.lost == 1
+    assert wire.line.lost == 1

@@ -52,7 +52,11 @@ def cache() -> Path:
 
 
 def _own_files() -> list[Path]:
-    return sorted(path for path in HERE.iterdir() if path.is_file())
+    return sorted(path for path in (*HERE.iterdir(), *_workloads()) if path.is_file())
+
+
+def _workloads() -> list[Path]:
+    return sorted((HERE / "workloads").glob("*.sh"))
 
 
 def _own_key() -> str:
@@ -122,25 +126,28 @@ def _make(versions: dict[str, str], packages: Path, work: Path, say: Callable[[s
         say(f"extract {name}")
         debian.extract(package, root)
     release = next(name for name in versions if name.startswith("linux-image-")).removeprefix("linux-image-")
-    say("take the NTB drivers from linux-source-6.1")
-    drivers = modules.sources(root, work)
-    say("compile the NTB drivers, ntb_perf_fixed and ntb_ecfg")
-    modules.compile_modules(root, release, drivers, work, made / "modules")
-    shutil.copy(drivers / "hw/idt/ntb_hw_idt.h", made)
+    say(f"take the drivers and their tests from {modules.SOURCE}")
+    linux = modules.sources(root, work)
+    say("compile the NTB and DMA drivers, ntb_perf_fixed and ntb_ecfg")
+    modules.compile_modules(root, release, linux, work, made / "modules")
+    shutil.copy(linux / modules.DRIVERS / "hw/idt/ntb_hw_idt.h", made)
     shutil.copy(root / f"boot/vmlinuz-{release}", made / "vmlinuz")
     say("write the initial RAM disk")
-    (made / "initrd.gz").write_bytes(cpio.archive(_files(root, made / "modules", work)))
+    (made / "initrd.gz").write_bytes(cpio.archive(_files(root, linux, made / "modules", work)))
     (made / RELEASE).write_text(release)  # the last one: with it the image is whole
     return made
 
 
-def _files(root: Path, built: Path, work: Path) -> list[cpio.Entry]:
-    directories = ("bin", "dev", "lib", "lib/modules", "proc", "sys")
+def _files(root: Path, linux: Path, built: Path, work: Path) -> list[cpio.Entry]:
+    directories = ("bin", "dev", "lib", "lib/modules", "proc", "sys", "workloads")
     return [
         *map(cpio.directory, directories),
         cpio.character_device("dev/console", 5, 1),
         cpio.executable("bin/busybox", (root / "bin/busybox").read_bytes()),
+        cpio.executable("bin/bash", (root / "bin/bash-static").read_bytes()),
+        cpio.executable("bin/ntb_test.sh", (linux / modules.SELFTEST).read_bytes()),
         cpio.executable("init", (HERE / "init").read_bytes()),
+        *(cpio.executable(f"workloads/{path.name}", path.read_bytes()) for path in _workloads()),
         *(
             cpio.executable(f"lib/modules/{module.name}", modules.stripped(module, work))
             for module in sorted(built.glob("*.ko"))

@@ -14,6 +14,7 @@ from ntbtrace.errors import SetupError
 
 KERNEL = "linux-image-amd64"
 SERIES = "6.1"  # whose NTB drivers we know
+SHELLS = ("busybox-static", "bash-static")  # ours; and that of the kernel's ntb_test.sh
 TOOLS = {"apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg", "gcc": "gcc", "make": "make", "strip": "binutils",
          "tar": "tar", "xz": "xz-utils", "git": "git"}  # fmt: skip
 
@@ -78,7 +79,7 @@ def packages() -> dict[str, str]:
         f"linux-kbuild-{SERIES}",
         f"linux-source-{SERIES}",
     )
-    return {**dict.fromkeys(names, version), "busybox-static": candidate("busybox-static")}
+    return {**dict.fromkeys(names, version), **{name: candidate(name) for name in SHELLS}}
 
 
 def fetch(name: str, version: str, into: Path, say: Callable[[str], None]) -> Path:

@@ -21,10 +21,7 @@ VERSIONS = {"linux-image-6.1.0-56-amd64": "6.1.192-2"}
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, a copy of our own files, and a build that needs nothing but makes an image."""
     own = tmp_path / "own"
-    own.mkdir()
-    for path in module.HERE.iterdir():
-        if path.is_file():
-            shutil.copy(path, own)
+    shutil.copytree(module.HERE, own, ignore=shutil.ignore_patterns("__pycache__"))
 
     def make(versions: dict[str, str], packages: Path, work: Path, say: object) -> Path:
         made = work / "image"
@@ -56,7 +53,7 @@ def test_what_was_built_is_found_and_not_built_again(cache: Path, monkeypatch: p
     assert build() == built
 
 
-@pytest.mark.parametrize("name", ["init", "ntb_ecfg.c", "ntb_perf_fixed.patch", "modules.py"])
+@pytest.mark.parametrize("name", ["init", "ntb_ecfg.c", "ntb_perf_fixed.patch", "modules.py", "workloads/tool.sh"])
 def test_a_change_of_our_own_files_needs_another_image(cache: Path, name: str) -> None:
     built = build()
     before = (module.HERE / name).read_text()

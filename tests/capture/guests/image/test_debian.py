@@ -19,7 +19,7 @@ esac
 [ "$LC_ALL" = C ] && depends=Depends candidate=Candidate || depends='Hängt ab von' candidate=Installationskandidat
 case $1 in
 depends) echo "linux-image-amd64"; echo "  $depends: linux-image-$RELEASE" ;;
-policy) case $2 in busybox-static) v=1:1.35.0-4 ;; *) v=$VERSION ;; esac
+policy) case $2 in busybox-static) v=1:1.35.0-4 ;; bash-static) v=5.2.15-2+b13 ;; *) v=$VERSION ;; esac
     echo "$2:"; echo "  $candidate: $v" ;;
 show) echo "Package: x"; echo "Size: 139331676" ;;
 esac
@@ -59,6 +59,7 @@ def test_names_and_exact_versions() -> None:
         "linux-kbuild-6.1": VERSION,
         "linux-source-6.1": VERSION,
         "busybox-static": "1:1.35.0-4",
+        "bash-static": "5.2.15-2+b13",
     }
 
 

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ntb_pingpong until `count`.
+
+probe
+counted() { [ "$(cat $debug/count)" -ge "$count" ]; }
+load ntb_pingpong delay_ms=100
+debug=/sys/kernel/debug/ntb_pingpong/$device
+say run
+wait_for 240 counted || fail "pingpong-count-$(cat $debug/count)"
+say "result count=$(cat $debug/count)"

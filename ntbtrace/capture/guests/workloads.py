@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The workloads of `ntbtrace record`: what each does, who can do it, and the switch that it needs.
+
+What guests in QEMU do is in image/workloads/NAME.sh, what simulated ones do in clients.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import device
+from ntbtrace.errors import SetupError
+
+LUT_AND_DIRECT = {"BAR0": "registers", "BAR2": {"size": "64K", "type": "lut12"}, "BAR4": "64K"}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """`count`: its default --count, `doc` says of what; `order`: its default --size as a power of two (guests in QEMU).
+
+    `profile`: the mapping of the switch that it needs, None for the default one. `dma`: its ports need DMA engines.
+    `one_vm`: all ports sit in one VM. `by_itself`: it ends without a person.
+    """
+
+    name: str
+    doc: str
+    count: int = 1
+    order: int = 20
+    simulated: bool = False
+    profile: Mapping[str, Any] | None = None
+    dma: bool = False
+    one_vm: bool = False
+    by_itself: bool = True
+
+    def default_profile(self) -> device.Profile:
+        return device.DEFAULT if self.profile is None else device.Profile.from_mapping(self.profile)
+
+    def check(self, profile: device.Profile) -> None:
+        """Raise SetupError for a switch on which guests in QEMU cannot do it."""
+        without = [port.number for port in profile.ports if not port.dma]
+        if self.dma and without:
+            raise SetupError(f"--workload {self.name} needs `dma = true` at each port, not ports {without} without it")
+
+
+def _switch(ports: int, **settings: Any) -> dict[str, Any]:
+    """A profile's mapping: the first `ports` ports of the default chip, each with `settings`."""
+    return {"port": [{"number": 2 * i, "partition": i, **settings} for i in range(ports)]}
+
+
+_ALL = (
+    Workload("pingpong", "ntb_pingpong until each guest has counted COUNT", count=10, simulated=True),
+    Workload("perf", "ntb_perf copies SIZE bytes, as Linux 6.1 has it: into a closed window", simulated=True),
+    Workload("perf-fixed", "the same with our one-line patch: the bytes arrive"),
+    Workload("perf-dma", "perf-fixed, then the same copy by a DMA engine", profile=_switch(2, dma=True), dma=True),
+    Workload(
+        "dmatest",
+        "the kernel's dmatest: COUNT verified copies in buffers of SIZE bytes",
+        count=5000,
+        order=12,
+        profile=_switch(1, dma=True),
+        dma=True,
+    ),
+    Workload(
+        "tool",
+        "ntb_tool: bells, masks, messages, link down and up, SIZE bytes of every window written and read both ways",
+        order=12,
+        profile=_switch(2, bars=LUT_AND_DIRECT),
+    ),
+    Workload("selftest", "the kernel's ntb_test.sh in loopback, COUNT times", count=5, one_vm=True),
+    Workload("reload", "port 0 removes and inserts the NTB modules COUNT times", count=50),
+    Workload("reboot", "port 0 restarts COUNT times, with ping-pong in between", count=5),
+    Workload("storm", "COUNT bells, messages and window writes from both sides at once", count=300),
+    Workload("three", "three guests, messages and bells from each to each", profile=_switch(3)),
+    Workload("shell", "a shell on each console, for `ntbtrace console`", by_itself=False),
+)
+WORKLOADS = {workload.name: workload for workload in _ALL}
