@@ -138,7 +138,7 @@ LEAVES = st.sampled_from((
     *NAMES, *FIELDS, "0", "1", "2", "3", "4", "8", "0x10", "200", "0xffff", "-1", "s(1)", "1 << 63",
 ))  # fmt: skip
 WORDS = st.sampled_from((
-    "reg == NTCTL", "reg != GASAADDR", "reg == OUTMSG", "reg not in (NTCTL, MSGSTS)", "kind == irq", "kind != mmio_write",
+    "reg == NTCTL", "reg != GASAADDR", "reg == OUTMSG", "reg not in (NTCTL, MSGSTS)", "kind == irq", "kind != work",
     "kind in (mem_read, attach)", "status == ok", "status != unknown", "port in (0, 4)", "port not in (0, 4)",
 ))  # fmt: skip
 NUMBERS = st.recursive(
