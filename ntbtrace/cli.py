@@ -24,6 +24,7 @@ COMMANDS = {
     "info": "what a trace holds: guests, profile, duration, counts by kind, port and register",
     "show": "a trace in text, one decoded line an event; -f follows a running recording",
     "replay": "perform a trace on a fresh model and compare every answer and effect",
+    "stats": "counts of a trace by port, kind, status, register and window; what was refused",
     "registers": "the switch's registers: a list, one by name or address, and what a value in it means",
     "salvage": "make a whole file of a recording that was not closed",
     "serve": "the switch for your own VMs: listen on sockets, record what crosses",

@@ -8,12 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
+from ntbtrace.commands.counting import count_groups, events_by, register_lines
 from ntbtrace.commands.options import natural
-from ntbtrace.decode import READS, WRITES
 from ntbtrace.event import port_name
-from ntbtrace.render import kind_name, plain, register_name, seconds
+from ntbtrace.render import kind_name, plain, seconds
 from ntbtrace.trace import Trace, open_trace
 
 NAME = "info"
@@ -89,27 +87,7 @@ def _contents(trace: Trace) -> Iterator[tuple[str, str]]:
 
 def _registers(trace: Trace, top: int) -> Iterator[str]:
     """Events by port, then the busiest registers with their reads and writes."""
-    ports: Counter[int] = Counter()
-    reads: Counter[int] = Counter()
-    writes: Counter[int] = Counter()
-    for index in range(len(trace.blocks)):
-        columns = trace.block(index).columns
-        _count(ports, columns["endpoint"])
-        for counter, kinds in ((reads, READS), (writes, WRITES)):
-            wanted = np.isin(columns["kind"], [int(kind) for kind in kinds]) & (columns["target"] != 0)
-            _count(counter, columns["target"][wanted])
-    for endpoint, count in sorted(ports.items()):
+    groups = count_groups(trace)
+    for endpoint, count in sorted(events_by(groups, lambda group: group.endpoint).items()):
         yield f"{f'port {port_name(endpoint)}':<12} {count:,} events"
-    busiest = (reads + writes).most_common(top)
-    if busiest:
-        yield f"{'register':<20} {'reads':>10} {'writes':>10}"
-    for target, _ in busiest:
-        yield f"{register_name(trace.registers, target):<20} {reads[target]:>10,} {writes[target]:>10,}"
-    left = len(reads.keys() | writes.keys()) - len(busiest)
-    if left > 0:
-        yield f"and {left} more registers (--top N)"
-
-
-def _count(counter: Counter[int], column: np.ndarray) -> None:
-    values, counts = np.unique(column, return_counts=True)
-    counter.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    yield from register_lines(groups, trace.registers, top)

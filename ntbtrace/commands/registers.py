@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                              "BAR0 or in the global space (default: list all)")  # fmt: skip
     parser.add_argument("value", nargs="?", type=natural, metavar="VALUE", help="decode this value of the register")
     parser.add_argument("--profile", type=Path, metavar="FILE",
-                        help="of this profile's switch (default: a guest at every port, everything switched on)")  # fmt: skip
+                        help="of this profile's switch (default: all switched on, a guest at every port)")  # fmt: skip
     parser.add_argument("--markdown", action="store_true", help="all of them as a page of documentation")
 
 
