@@ -11,12 +11,13 @@ from pathlib import Path
 from ntbtrace.commands.options import natural
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Event
+from ntbtrace.query import parse
 from ntbtrace.render import HEADING, Renderer
 from ntbtrace.trace import follow, open_trace
 
 NAME = "show"
 HELP = "a trace in text, one decoded line an event; -f follows a running recording"
-EXAMPLE = "ntbtrace show run.ntbt --from 300 --limit 20 | grep OUTDBELLSET"
+EXAMPLE = "ntbtrace show run.ntbt --where 'reg == OUTDBELLSET and value & 0x3' --limit 20"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--from", dest="first", type=natural, metavar="SEQ", help="begin with event SEQ (default: the first)"
     )
     parser.add_argument("--limit", type=natural, metavar="N", help="stop after N events")
+    parser.add_argument("--where", metavar="EXPR", help="only events for which the expression is true")
     parser.add_argument("-f", "--follow", action="store_true", help="go on as the recording grows")
 
 
@@ -32,14 +34,16 @@ def run(args: argparse.Namespace) -> int:
     with open_trace(args.file) as trace:
         renderer = Renderer(trace.registers)
         first = args.first or 0
+        where = None if args.where is None else parse(args.where, trace.registers)
         events: Iterator[Event]
         if args.follow:
             events = (event for event in follow(args.file, lambda: False) if event.seq >= first)
+            events = events if where is None else filter(where.test, events)
         else:
             last = trace.blocks[-1].last_seq if trace.blocks else 0
             if first > last:
                 raise NtbTraceError(f"--from must be an event of {args.file} (0 to {last}), not {first}")
-            events = trace.events(first)
+            events = trace.events(first) if where is None else trace.where(where, first)
         _print(islice(events, args.limit), renderer, flush=args.follow)
     return 0
 

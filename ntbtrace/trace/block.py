@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Block: a run of events with consecutive seqs, by column; the device's state before the first of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
@@ -87,14 +87,16 @@ class Block:
 
     def events(self, begin: int = 0, end: int | None = None) -> Iterator[Event]:
         """Rows `begin` to `end` - 1 as Events."""
-        rows = slice(begin, end)
+        return self._events(slice(begin, end), range(begin, self.info.count if end is None else end))
+
+    def events_at(self, rows: Array) -> Iterator[Event]:
+        """These rows, from 0, as Events."""
+        return self._events(rows, rows.tolist())
+
+    def _events(self, rows: slice | Array, numbers: Sequence[int]) -> Iterator[Event]:
         lists = [self.column(name)[rows].tolist() for name in _NAMES]
-        count = len(lists[0])
         lists[-1] = [None if cause < 0 else cause for cause in lists[-1]]
-        if self._places:
-            data: Iterator[bytes | None] = map(self.data, range(begin, begin + count))
-        else:
-            data = repeat(None, count)
+        data = map(self.data, numbers) if self._places else repeat(None, len(numbers))
         return map(_make, repeat(Event), zip(*lists, data, strict=True))
 
     def _column(self, name: str) -> Array:

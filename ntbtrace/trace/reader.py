@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Event
@@ -20,6 +20,9 @@ from ntbtrace.trace.journal import Kept, identity, read_journal
 from ntbtrace.trace.layout import FORMAT_VERSION, HEADER, TAIL, FrameType
 from ntbtrace.trace.registers import RegisterTable
 from ntbtrace.trace.summary import BlockInfo, decode_summary, summarize
+
+if TYPE_CHECKING:
+    from ntbtrace.query import Expression
 
 
 class Source:
@@ -164,6 +167,25 @@ class Trace:
 
     def events(self, first: int = 0, last: int | None = None) -> Iterator[Event]:
         """The events of seq `first` to `last` (the end), both included; other blocks are not read."""
+        for index, begin, end in self._parts(first, last):
+            yield from self.block(index).events(begin, end)
+
+    def where(self, expression: "str | Expression", first: int = 0, last: int | None = None) -> Iterator[Event]:
+        """Those of events() for which the expression is true. Blocks whose summary rules them out are not read.
+
+        Raises NtbTraceError for a text that is no expression.
+        """
+        from ntbtrace.query import columns, parse
+
+        wanted = parse(expression, self.registers) if isinstance(expression, str) else expression
+        for index, begin, end in self._parts(first, last):
+            if wanted.may_match(self.blocks[index]):
+                block = self.block(index)
+                rows = columns.select(wanted, block)
+                yield from block.events_at(rows[(rows >= begin) & (rows < end)])
+
+    def _parts(self, first: int, last: int | None) -> Iterator[tuple[int, int, int]]:
+        """Blocks that hold events of seq `first` to `last`, and which of their rows those are."""
         for index in range(max(bisect_right(self._starts, first) - 1, 0), len(self.blocks)):
             info = self.blocks[index]
             if last is not None and info.first_seq > last:
@@ -171,7 +193,7 @@ class Trace:
             begin = max(first - info.first_seq, 0)
             end = info.count if last is None else min(last + 1 - info.first_seq, info.count)
             if begin < end:
-                yield from self.block(index).events(begin, end)
+                yield index, begin, end
 
     def __iter__(self) -> Iterator[Event]:
         return self.events()

@@ -35,6 +35,22 @@ def test_limit_and_from(capsys: pytest.CaptureFixture[str], run: Path) -> None:
     assert [line.split()[0] for line in lines] == ["100", "101", "102"]
 
 
+def test_where(capsys: pytest.CaptureFixture[str], run: Path) -> None:
+    _, *lines = show(capsys, run, "--where", "kind == irq and port == 2", "--limit", "3")
+    assert [line.split()[2:4] for line in lines] == [["2", "irq"]] * 3
+    first = int(lines[1].split()[0])
+    _, *later = show(capsys, run, "--where", "kind == irq and port == 2", "--from", str(first), "--limit", "2")
+    assert later == lines[1:]
+
+
+def test_a_wrong_expression_is_one_line(capsys: pytest.CaptureFixture[str], run: Path) -> None:
+    assert cli.main(["show", str(run), "--where", "reg == OUTDBELSET"]) == 2
+    said = capsys.readouterr()
+    assert "did you mean OUTDBELLSET" in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
 def test_limit_none_at_all(capsys: pytest.CaptureFixture[str], run: Path) -> None:
     assert len(show(capsys, run, "--limit", "0")) == 1
 

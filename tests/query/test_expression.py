@@ -181,3 +181,12 @@ def test_values_agree(trace: Trace, text: str) -> None:
 def test_any_text_is_an_expression_or_one_clear_error(trace: Trace, text: str) -> None:
     with suppress(NtbTraceError):
         parse(text, trace.registers)
+
+
+def test_a_trace_gives_the_events_of_an_expression(trace: Trace) -> None:
+    expected = found(trace, "reg == NTCTL and kind == mmio_write")
+    assert list(trace.where("reg == NTCTL and kind == mmio_write")) == expected
+    first, last = expected[1].seq, expected[-2].seq
+    assert list(trace.where("reg == NTCTL and kind == mmio_write", first, last)) == expected[1:-1]
+    with pytest.raises(NtbTraceError, match="there is no register NTCTLL"):
+        next(trace.where("reg == NTCTLL"))
