@@ -9,7 +9,7 @@ VM_PACKAGES := qemu-system-x86 gcc make binutils xz-utils git libelf1 libssl3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test vm packages traces docs lint bench clean
+.PHONY: run test vm packages traces docs lint coverage bench clean
 .DEFAULT_GOAL := run
 
 # A minute with the tool: two simulated guests play ping-pong through the switch; the recording is read and replayed.
@@ -64,11 +64,16 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Every line and branch of the device, by its own tests alone.
+coverage: $(VENV)/.installed-dev
+	$(BIN)/coverage run -m pytest -q --hypothesis-seed=0 tests/device
+	$(BIN)/coverage report
+
 bench: $(VENV)/.installed
 	$(BIN)/python bench/run.py
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis run.ntbt* vm.ntbt*
+	rm -rf $(VENV) build *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis run.ntbt* vm.ntbt*
 
 $(VENV)/.installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo 'make: ntbtrace needs Python 3.11 or newer: install it, or say make PYTHON=/path/to/python3' >&2; exit 1; }

@@ -50,6 +50,13 @@ def test_all_is_masked_until_a_driver_comes():
     assert world.sw_get(0, "SESTS") == 0
 
 
+def test_a_zero_and_bits_without_a_field_signal_nothing():
+    world = listening()
+    world.put(2, "NTGSIGNAL", 0xFFFF_FFFE)
+    assert (world.about(), world.status) == ((2, "NTGSIGNAL"), Status.OK)
+    assert (world.sw_get(0, "SEGSIGSTS"), told(world)) == (0, {})
+
+
 def test_a_global_signal_tells_every_partition_once():
     world = listening()
     world.put(2, "NTGSIGNAL", 1)
