@@ -10,10 +10,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from device.host import Status
-from device.regmap import DWORD, Access, RegisterMap
+from device.regmap import DWORD, Access, RegisterMap, lanes
 
 ReadMethod = Callable[[int], int]
 WriteMethod = Callable[[int, int, int], None]
+
+SIZES = frozenset({1, 2, 4, 8})  # bytes of an access
+_UNKNOWN = int(Status.UNKNOWN)
 
 
 class Told(Protocol):
@@ -53,6 +56,41 @@ class Space:
                 self.reads[number] = getattr(self, row.read)
             if row.write:
                 self.writes[number] = getattr(self, row.write)
+
+    def read(self, offset: int, size: int, end: int) -> int:
+        """An access of any size and place to the registers below offset `end`: zeros, and UNKNOWN, for no such place.
+
+        What is said of an access to several registers is said of the first one.
+        """
+        told = self.told
+        told.target, told.status = 0, _UNKNOWN
+        if size not in SIZES or not 0 <= offset <= end - size:
+            return 0
+        value, about = 0, None
+        for at, shift, place, part in lanes(offset, size):
+            space, number = self.space_at(at)
+            value |= (space.load(number) >> shift & (1 << 8 * part) - 1) << place
+            about = about or (told.target, told.status)
+        told.target, told.status = about or (0, _UNKNOWN)
+        return value
+
+    def write(self, offset: int, size: int, value: int, end: int) -> None:
+        """As `read`; what has no place is dropped."""
+        told = self.told
+        told.target, told.status = 0, _UNKNOWN
+        if size not in SIZES or not 0 <= offset <= end - size:
+            return
+        about = None
+        for at, shift, place, part in lanes(offset, size):
+            mask = (1 << 8 * part) - 1
+            space, number = self.space_at(at)
+            space.save(number, (value >> place & mask) << shift, mask << shift)
+            about = about or (told.target, told.status)
+        told.target, told.status = about or (0, _UNKNOWN)
+
+    def space_at(self, offset: int) -> "tuple[Space, int]":
+        """Who has the register at an offset, and its number there."""
+        return self, offset >> 2
 
     def load(self, number: int) -> int:
         """Read a register; a hole in the map gives zero, and UNKNOWN."""

@@ -21,7 +21,7 @@ from device.idt.messages import Messages
 from device.idt.nt_registers import INBOUND_BASE, MSI_CAP, REGISTERS_BYTES, SIZE_CFG
 from device.idt.windows import BAR0, MAE, Windows, ones
 from device.profile import BAR_COUNT, WINDOW_TYPES, PortProfile
-from device.regmap import DWORD, lanes
+from device.regmap import DWORD
 from device.space import Space, from_bytes, to_bytes
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ GASAADDR, GASADATA = NT["GASAADDR"].offset >> 2, NT["GASADATA"].offset >> 2
 INDIRECT = frozenset({ECFGDATA, GASADATA})  # never reached through one another: no access can recurse
 
 _UNKNOWN, _DISABLED = int(Status.UNKNOWN), int(Status.DISABLED)
-_SIZES = frozenset({1, 2, 4, 8})
 _STATE = Struct("<5I")
 _TABLES = _STATE.size + REGISTERS_BYTES
 _INBOUND = _TABLES + 4 * LUT_WORDS
@@ -81,11 +80,11 @@ class Endpoint(Doorbells, Messages, Windows):
 
     def cfg_read(self, offset: int, size: int) -> int:
         """Read 1, 2 or 4 bytes of configuration space; zeros, and UNKNOWN, for what it does not have."""
-        return self._read(offset, size, REGISTERS_BYTES)
+        return self.read(offset, size, REGISTERS_BYTES)
 
     def cfg_write(self, offset: int, size: int, value: int) -> None:
         """Write 1, 2 or 4 bytes of configuration space; dropped, and UNKNOWN, for what it does not have."""
-        self._write(offset, size, value, REGISTERS_BYTES)
+        self.write(offset, size, value, REGISTERS_BYTES)
 
     def bar_read(self, bar: int, offset: int, size: int) -> int:
         """Read 1, 2, 4 or 8 bytes of a BAR: registers (BAR0), or the peer's memory through a window.
@@ -99,7 +98,7 @@ class Endpoint(Doorbells, Messages, Windows):
             return ones(size)
         if size == 4 and not offset & 3 and 0 <= offset < REGISTERS_BYTES:
             return self.load(offset >> 2)
-        return self._read(offset, size, self.sizes[0])
+        return self.read(offset, size, self.sizes[0])
 
     def bar_write(self, bar: int, offset: int, size: int, value: int) -> None:
         """Write 1, 2, 4 or 8 bytes of a BAR."""
@@ -110,37 +109,9 @@ class Endpoint(Doorbells, Messages, Windows):
         elif size == 4 and not offset & 3 and 0 <= offset < REGISTERS_BYTES:
             self.save(offset >> 2, value & DWORD, DWORD)
         else:
-            self._write(offset, size, value, self.sizes[0])
+            self.write(offset, size, value, self.sizes[0])
 
-    def _read(self, offset: int, size: int, end: int) -> int:
-        if not self._reaches(offset, size, end):
-            return 0
-        switch = self.switch
-        value, about = 0, None
-        for at, shift, place, part in lanes(offset, size):
-            space, number = self._space(at)
-            value |= (space.load(number) >> shift & (1 << 8 * part) - 1) << place
-            about = about or (switch.target, switch.status)
-        switch.target, switch.status = about or (0, _UNKNOWN)
-        return value
-
-    def _write(self, offset: int, size: int, value: int, end: int) -> None:
-        if not self._reaches(offset, size, end):
-            return
-        switch = self.switch
-        about = None
-        for at, shift, place, part in lanes(offset, size):
-            mask = (1 << 8 * part) - 1
-            space, number = self._space(at)
-            space.save(number, (value >> place & mask) << shift, mask << shift)
-            about = about or (switch.target, switch.status)
-        switch.target, switch.status = about or (0, _UNKNOWN)
-
-    def _reaches(self, offset: int, size: int, end: int) -> bool:
-        self.switch.target, self.switch.status = 0, _UNKNOWN
-        return size in _SIZES and 0 <= offset <= end - size
-
-    def _space(self, offset: int) -> tuple[Space, int]:
+    def space_at(self, offset: int) -> tuple[Space, int]:
         """Who has the register at an offset of BAR0, and its number there."""
         if self.inbound is None or offset < INBOUND_BASE:
             return self, offset >> 2
