@@ -27,7 +27,7 @@ SPACES = {
     SWITCH: "the global space, by way of GASAADDR and GASADATA",
     BEHIND: "entries behind NTMTBLADDR and LUTOFFSET, without an address of their own",
     "inbound": "BAR0, where the profile says inbound_windows",
-    "plx": "BAR0 of the DMA engine (function 1), where the profile says dma",
+    "plx": "the DMA engine (function 1): BAR0 and configuration space, where the profile says dma",
 }  # in words, by the table's names
 ID_MASK, OWNER_SHIFT = 0xFF_FFFF, 24
 DWORD_BYTES = 4
