@@ -23,6 +23,7 @@ from ntbtrace.trace.summary import BlockInfo, decode_summary, summarize
 
 if TYPE_CHECKING:
     from ntbtrace.query import Expression
+    from ntbtrace.trace.columns import Array
 
 
 class Source:
@@ -183,6 +184,47 @@ class Trace:
                 block = self.block(index)
                 rows = columns.select(wanted, block)
                 yield from block.events_at(rows[(rows >= begin) & (rows < end)])
+
+    def arrays(
+        self, *names: str, where: "str | Expression | None" = None, first: int = 0, last: int | None = None
+    ) -> "dict[str, Array]":
+        """Columns of the events that events() or where() would give, each whole, as a numpy array: seq, t, kind,
+        endpoint, bar, offset, size, value, target, status, cause (-1 for none). Other columns are not decoded.
+
+        Raises NtbTraceError for a name that is no column.
+        """
+        import numpy as np
+
+        from ntbtrace.query import columns, parse
+
+        for name in names:
+            if name not in Event._fields or name == "data":
+                known = ", ".join(field for field in Event._fields if field != "data")
+                raise NtbTraceError(f"a column is one of {known}, not {name}")
+        wanted = parse(where, self.registers) if isinstance(where, str) else where
+        found: dict[str, list[Array]] = {name: [] for name in names}
+        for index, begin, end in self._parts(first, last):
+            if wanted is not None and not wanted.may_match(self.blocks[index]):
+                continue
+            block = self.block(index)
+            rows: slice | Array = slice(begin, end)
+            if wanted is not None:
+                rows = columns.select(wanted, block)
+                rows = rows[(rows >= begin) & (rows < end)]
+            for name, parts in found.items():
+                parts.append(block.column(name)[rows])
+        return {name: np.concatenate(parts) if parts else np.empty(0, np.int64) for name, parts in found.items()}
+
+    def seq_at(self, t: int) -> int:
+        """The seq of the first event at time `t` (ns since the start) or later; behind the last one if there is none.
+
+        Times do not descend from one stimulus to the next.
+        """
+        for index, info in enumerate(self.blocks):
+            if info.last_t >= t:
+                times = self.block(index).column("t")
+                return info.first_seq + int((times >= t).argmax())
+        return self.blocks[-1].last_seq + 1 if self.blocks else 0
 
     def _parts(self, first: int, last: int | None) -> Iterator[tuple[int, int, int]]:
         """Blocks that hold events of seq `first` to `last`, and which of their rows those are."""

@@ -190,3 +190,24 @@ def test_a_trace_gives_the_events_of_an_expression(trace: Trace) -> None:
     assert list(trace.where("reg == NTCTL and kind == mmio_write", first, last)) == expected[1:-1]
     with pytest.raises(NtbTraceError, match="there is no register NTCTLL"):
         next(trace.where("reg == NTCTLL"))
+
+
+def test_arrays_are_the_columns_of_the_same_events(trace: Trace) -> None:
+    text = "port == 2 and cause == cause"
+    expected = list(trace.where(text))
+    arrays = trace.arrays("seq", "t", "value", "cause", where=text)
+    assert arrays["seq"].tolist() == [event.seq for event in expected]
+    assert arrays["t"].tolist() == [event.t for event in expected]
+    assert arrays["cause"].tolist() == [event.cause for event in expected]
+    whole = trace.arrays("kind", first=10, last=200)["kind"].tolist()
+    assert whole == [event.kind for event in trace.events(10, 200)]
+    assert len(trace.arrays("t", where="size == 77")["t"]) == 0
+    with pytest.raises(NtbTraceError, match=r"a column is one of seq, t, .*, not colour"):
+        trace.arrays("colour")
+
+
+def test_a_time_has_a_seq(trace: Trace) -> None:
+    events = list(trace)
+    for t in (0, events[7].t, events[-1].t, events[len(events) // 2].t + 1):
+        assert trace.seq_at(t) == next(event.seq for event in events if event.t >= t)
+    assert trace.seq_at(events[-1].t + 1) == len(events)
