@@ -21,7 +21,13 @@ class NoHost:
     def mem_write(self, port: int, address: int, data: bytes) -> None:
         pass
 
-    def irq(self, port: int, value: int) -> None:
+    def dma_read(self, port: int, address: int, length: int, control: bool = False) -> bytes | None:
+        return None
+
+    def dma_write(self, port: int, address: int, data: bytes, control: bool = False) -> bool:
+        return False
+
+    def irq(self, port: int, value: int, function: int = 0) -> None:
         pass
 
 

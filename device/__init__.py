@@ -32,8 +32,9 @@ def create(profile: "Profile", host: Host) -> "Switch":
 def register_table(profile: "Profile") -> dict[str, Any]:
     """The registers of the profile's switch as JSON: what a trace carries to be decoded without today's code."""
     from device.idt.maps import BEHIND, INBOUND, NT, SWITCH
+    from device.plx.registers import PLX
 
-    maps = [NT, SWITCH, BEHIND, *([INBOUND] if profile.inbound_windows else [])]
+    maps = [NT, SWITCH, BEHIND, *([INBOUND] if profile.inbound_windows else []), *([PLX] if profile.dma else [])]
     return {"registers": [row for one in maps for row in one.export()]}
 
 

@@ -37,7 +37,11 @@ class Inject(IntEnum):
 
 
 class Host(Protocol):
-    """What the device may do to the outside. `port` is the NT endpoint whose guest is meant."""
+    """What the device may do to the outside. `port` is the NT endpoint whose guest is meant.
+
+    A DMA engine must know whether there was memory; `control` marks its own structures in the guest's memory (a
+    descriptor), which are not data on their way.
+    """
 
     def mem_read(self, port: int, address: int, length: int) -> bytes:
         """Return exactly `length` bytes of the guest's physical memory; ones where there is no memory."""
@@ -45,5 +49,11 @@ class Host(Protocol):
     def mem_write(self, port: int, address: int, data: bytes) -> None:
         """Write `data` to the guest's physical memory; what falls outside it is dropped."""
 
-    def irq(self, port: int, value: int) -> None:
+    def dma_read(self, port: int, address: int, length: int, control: bool = False) -> bytes | None:
+        """As mem_read; None where they are not all memory."""
+
+    def dma_write(self, port: int, address: int, data: bytes, control: bool = False) -> bool:
+        """Write `data`; False, and nothing written, where that is not all memory."""
+
+    def irq(self, port: int, value: int, function: int = 0) -> None:
         """Interrupt the guest: `value` is the MSI vector in MSI mode, the line's new level in INTx mode."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """IdtSwitch: ports and partitions, the global space, and what the NT functions share.
 
+`endpoints` are the NT functions by port; `functions` all by (port, function), a DMA engine (plx/) being function 1.
 Switch events stand in events.py, the temperature sensor in temperature.py; doorbells are in the global register
 GDBELLSTS (doorbells.py), the mapping table of requester ids is `mapping` (link.py).
 """
@@ -18,6 +19,8 @@ from device.idt.maps import SWITCH, SWITCH_OWNER
 from device.idt.nt_registers import MAP_ENTRIES, MESSAGES, PORT_INDEX
 from device.idt.switch_registers import BASE, END
 from device.idt.temperature import ROOM, Temperature
+from device.plx.engine import Engine
+from device.plx.function import FUNCTION
 from device.profile import Profile
 from device.regmap import DWORD
 from device.space import from_bytes, to_bytes
@@ -48,6 +51,10 @@ class IdtSwitch(Events, Temperature):
         self._profile_digest = blake2b(json.dumps(profile.to_mapping()).encode(), digest_size=8).digest()
         self._without_ports_but(chip.ports)
         self.endpoints = {port.number: Endpoint(self, port, chip.device_id) for port in profile.ports}
+        self.functions: dict[tuple[int, int], Endpoint | Engine] = {(n, 0): one for n, one in self.endpoints.items()}
+        for port in profile.ports:
+            if port.dma:
+                self.functions[port.number, FUNCTION] = Engine(self.endpoints[port.number])
         self.by_partition = {one.partition: one for one in self.endpoints.values()}
         for one in self.endpoints.values():
             self.set_reset(f"SWPORT{one.port}STS", "MODE", MODE_NT, SWITCH)
@@ -122,13 +129,13 @@ class IdtSwitch(Events, Temperature):
                 _HEAD.pack(_MAGIC, self._profile_digest, self.felt),
                 to_bytes(self.mapping),
                 to_bytes(self.regs),
-                *(one.snapshot() for one in self.endpoints.values()),
+                *(one.snapshot() for one in self.functions.values()),
             )
         )
 
     def restore(self, data: bytes) -> None:
         """The inverse of snapshot. Raises ValueError for bytes of another device, model or profile."""
-        sizes = (_HEAD.size, 4 * MAP_ENTRIES, END - BASE, *[one.snapshot_size for one in self.endpoints.values()])
+        sizes = (_HEAD.size, 4 * MAP_ENTRIES, END - BASE, *[one.snapshot_size for one in self.functions.values()])
         head = _HEAD.pack(_MAGIC, self._profile_digest, 0)[:-4]
         if len(data) != sum(sizes) or not data.startswith(head):
             raise ValueError(
@@ -143,7 +150,7 @@ class IdtSwitch(Events, Temperature):
         self.felt = _HEAD.unpack(parts[0])[2]
         self.mapping = from_bytes(parts[1])
         self.regs = from_bytes(parts[2])
-        for one, part in zip(self.endpoints.values(), parts[3:], strict=True):
+        for one, part in zip(self.functions.values(), parts[3:], strict=True):
             one.restore(part)
         self.target = self.status = 0
 

@@ -84,6 +84,12 @@ class Nobody:
     def mem_write(self, port: int, address: int, data: bytes) -> None:
         """There is no memory."""
 
+    def dma_read(self, port: int, address: int, length: int, control: bool = False) -> bytes | None:
+        return None
+
+    def dma_write(self, port: int, address: int, data: bytes, control: bool = False) -> bool:
+        return False
+
     def irq(self, port: int, value: int, function: int = 0) -> None:
         """There is nobody to interrupt."""
 

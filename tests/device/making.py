@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What tests of the device stand on: a Host that notes every effect, and a switch whose registers have names."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import device
 from device.host import IrqMode, Status
 from device.idt.maps import BEHIND, INBOUND, NT, SWITCH
+from device.plx.registers import PLX
 from device.profile import Profile, Window
 
 BARS = {0: 0xFE00_0000, 2: 0xFD00_0000, 3: 0xFC00_0000}
@@ -28,6 +29,10 @@ RICH = Profile.from_mapping({
     ],
 })  # fmt: skip
 DEFAULT = device.DEFAULT
+ENGINES = Profile.from_mapping({
+    "port": [{"number": n, "partition": p, "dma": True} for n, p in ((0, 0), (2, 1))],
+})  # fmt: skip
+ALL_ROWS = replace(RICH, ports=tuple(replace(port, dma=True) for port in RICH.ports))
 
 
 def place_of(bar: int, window: Window) -> int:
@@ -50,8 +55,15 @@ class NotingHost:
     def mem_write(self, port: int, address: int, data: bytes) -> None:
         self.effects.append(("mem_write", port, address, data))
 
-    def irq(self, port: int, value: int) -> None:
-        self.effects.append(("irq", port, value))
+    def dma_read(self, port: int, address: int, length: int, control: bool = False) -> bytes | None:
+        return self.mem_read(port, address, length)
+
+    def dma_write(self, port: int, address: int, data: bytes, control: bool = False) -> bool:
+        self.mem_write(port, address, data)
+        return True
+
+    def irq(self, port: int, value: int, function: int = 0) -> None:
+        self.effects.append(("irq", port, value, function) if function else ("irq", port, value))
 
 
 class World:
@@ -97,7 +109,7 @@ class World:
     def about(self) -> tuple[int, str]:
         """(owner, register name) of the last stimulus; (0, "") for none."""
         owner, number = self.switch.target >> 24, self.switch.target & 0xFF_FFFF
-        names = {place.id: place.name for one in (NT, SWITCH, BEHIND, INBOUND) for place in one.places}
+        names = {place.id: place.name for one in (NT, SWITCH, BEHIND, INBOUND, PLX) for place in one.places}
         return owner, names[number] if number else ""
 
     def plug(self, port: int, mode: int = IrqMode.MSI) -> None:

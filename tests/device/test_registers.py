@@ -5,9 +5,10 @@ import json
 
 import device
 from device.idt.maps import BEHIND, INBOUND, NT, SWITCH
-from tests.device.making import RICH
+from device.plx.registers import PLX
+from tests.device.making import ALL_ROWS
 
-TABLES = (NT, SWITCH, BEHIND, INBOUND)
+TABLES = (NT, SWITCH, BEHIND, INBOUND, PLX)
 PLACES = [place for table in TABLES for place in table.places]
 
 
@@ -15,7 +16,9 @@ def test_every_row_says_what_it_is_and_who_says_so():
     for table in TABLES:
         for row in table.rows:
             assert row.doc.endswith("."), row.name
-            assert any(word in row.source for word in ("ntb_hw_idt.h", "Specification", "inferred")), row.name
+            assert any(word in row.source for word in ("ntb_hw_idt.h", "plx_dma.c", "Specification", "inferred")), (
+                row.name
+            )
 
 
 def test_names_and_ids_are_unique():
@@ -29,12 +32,12 @@ def test_ids_do_not_move():
     ends = [(table.places[0].name, table.places[0].id, table.places[-1].name, table.places[-1].id) for table in TABLES]
     assert ends == [
         ("PCIID", 1, "GASADATA", 89), ("CTL", 1025, "SMBUSCBHL", 1143), ("NTMTBL0", 2049, "LUT4UDATA23", 2256),
-        ("TPART", 2817, "HLIMIT", 2822),
+        ("TPART", 2817, "HLIMIT", 2822), ("PLX_PCIID", 3073, "PLX_INTR", 3093),
     ]  # fmt: skip
 
 
 def test_the_table_in_a_trace_names_every_register():
-    table = device.register_table(RICH)
+    table = device.register_table(ALL_ROWS)
     assert json.loads(json.dumps(table)) == table
     named = {}
     for row in table["registers"]:
@@ -44,7 +47,7 @@ def test_the_table_in_a_trace_names_every_register():
                 row["offset"] + row["stride"] * (index or 0),
             )
         assert row["width"] == 32
-        assert row["space"] in ("nt", "switch", "behind", "inbound")
+        assert row["space"] in ("nt", "switch", "behind", "inbound", "plx")
         assert row["fields"]
         for name, lsb, width, access, values, reset in row["fields"]:
             assert name.isupper()
