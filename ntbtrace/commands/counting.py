@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from ntbtrace.decode import READS, WRITES
+from ntbtrace.query import Expression, columns
 from ntbtrace.render import register_name
 from ntbtrace.trace import Trace
 from ntbtrace.trace.registers import RegisterTable
@@ -48,17 +49,20 @@ NONE = Tally(0, 0)
 ACCESSES = READS | WRITES
 
 
-def count_groups(trace: Trace) -> dict[Group, Tally]:
-    """Every event of the trace, in its group. Raises TraceFormatError for a damaged block."""
+def count_groups(trace: Trace, where: Expression | None = None) -> dict[Group, Tally]:
+    """Every event of the trace (for which `where` is true), in its group. Raises TraceFormatError."""
     events: Counter[int] = Counter()
     sizes: Counter[int] = Counter()
-    for index in range(len(trace.blocks)):
-        columns = trace.block(index).columns
-        keys = np.zeros(len(columns["kind"]), np.uint64)
+    for index, info in enumerate(trace.blocks):
+        if where is not None and not where.may_match(info):
+            continue
+        block = trace.block(index)
+        chosen = slice(None) if where is None else columns.select(where, block)
+        keys = np.zeros(info.count, np.uint64)
         for name, shift in _SHIFTS:
-            keys |= columns[name].astype(np.uint64) << np.uint64(shift)
-        found, rows, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        total = np.bincount(rows, weights=columns["size"])
+            keys |= block.column(name).astype(np.uint64) << np.uint64(shift)
+        found, rows, counts = np.unique(keys[chosen], return_inverse=True, return_counts=True)
+        total = np.bincount(rows, weights=block.column("size")[chosen])
         for key, count, size in zip(found.tolist(), counts.tolist(), total.tolist(), strict=True):
             events[key] += count
             sizes[key] += int(size)

@@ -6,34 +6,59 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ntbtrace.commands.counting import Group, Tally, accesses_by, count_groups, events_by, register_lines
+from ntbtrace.commands.grouping import count_by
+from ntbtrace.commands.tables import form_arguments, show_table
+from ntbtrace.commands.timing import latencies, polling
 from ntbtrace.commands.unknown import unknown_accesses
 from ntbtrace.decode import READS, WRITES
 from ntbtrace.event import Kind, Status, function_of, port_name
+from ntbtrace.query import Expression, parse
 from ntbtrace.render import kind_name, plain, register_name, status_name
 from ntbtrace.trace import Trace, open_trace
 from ntbtrace.trace.registers import RegisterTable
 
 NAME = "stats"
 HELP = "counts of a trace by port, kind, status, register and window; what was refused"
-EXAMPLE = "ntbtrace stats perf.ntbt"
+EXAMPLE = "ntbtrace stats perf.ntbt --where 'kind == mmio_write' --by reg,port"
+DEFAULT_BY = "kind,port,status"  # as JSON and CSV
 Groups = dict[Group, Tally]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="a trace, closed or still being recorded")
-    parser.add_argument("--unknown", action="store_true", help="list the accesses to what the chip does not have")
+    parser.add_argument("--where", metavar="EXPR", help="count only events for which the expression is true")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--by", metavar="EXPR,...", help="count by these, such as reg,port or t//s(1)")
+    what.add_argument("--latency", action="store_true", help="from interrupts to the guests' first status read")
+    what.add_argument("--polling", action="store_true", help="registers that guests read again and again")
+    what.add_argument("--unknown", action="store_true", help="list the accesses to what the chip does not have")
+    form_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     with open_trace(args.file) as trace:
-        for line in _unknown(trace) if args.unknown else _stats(trace):
+        where = None if args.where is None else parse(args.where, trace.registers)
+        table = None
+        if args.by is not None:
+            table = count_by(trace, args.by, where)
+        elif args.latency:
+            table = latencies(trace, where)
+        elif args.polling:
+            table = polling(trace, where)
+        elif args.form:
+            table = count_by(trace, DEFAULT_BY, where)
+        if table is not None:
+            show_table(table, args.form)
+            return 0
+        for line in _unknown(trace) if args.unknown else _stats(trace, where):
             print(line)
     return 0
 
 
-def _stats(trace: Trace) -> Iterator[str]:
-    groups = count_groups(trace)
-    yield f"{plain(str(trace.path))}: {len(trace):,} events"
+def _stats(trace: Trace, where: Expression | None) -> Iterator[str]:
+    groups = count_groups(trace, where)
+    chosen = "" if where is None else f", {sum(tally.events for tally in groups.values()):,} where {plain(str(where))}"
+    yield f"{plain(str(trace.path))}: {len(trace):,} events{chosen}"
     yield from _by_port("kind", groups, lambda group: group.kind, kind_name)
     yield from _by_port("status", groups, lambda group: group.status, status_name)
     yield from register_lines(groups, trace.registers)

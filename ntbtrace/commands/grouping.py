@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`stats --by`: events counted by what expressions say of them: reg,port or value.TPART or t // s(1)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ntbtrace.commands.tables import Cell, Table
+from ntbtrace.event import SWITCH_OWNER
+from ntbtrace.query import Expression, columns, parse
+from ntbtrace.query.nodes import Column, Name
+from ntbtrace.render import kind_name, plain, status_name
+from ntbtrace.trace import Trace
+
+NS = 1_000_000_000
+Key = tuple[int | None, ...]
+
+
+@dataclass
+class Group:
+    """`first`, `last`: times in ns."""
+
+    events: int = 0
+    size: int = 0
+    first: int = field(default=1 << 63)
+    last: int = 0
+
+
+def count_by(trace: Trace, by: str, where: Expression | None) -> Table:
+    """The table of `by`, expressions with commas between them. Raises NtbTraceError."""
+    keys = [parse(text.strip(), trace.registers) for text in by.split(",")]
+    groups: dict[Key, Group] = {}
+    for index, info in enumerate(trace.blocks):
+        if where is not None and not where.may_match(info):
+            continue
+        block = trace.block(index)
+        rows = np.arange(info.count) if where is None else columns.select(where, block)
+        if not len(rows):
+            continue
+        found = []
+        for key in keys:
+            values, there = columns.values(key, block)
+            found += [values[rows], there[rows].astype(np.uint64)]
+        unique, which, counts = np.unique(np.stack(found), axis=1, return_inverse=True, return_counts=True)
+        which = which.reshape(-1)
+        sizes = np.bincount(which, weights=block.column("size")[rows])
+        times = block.column("t")[rows]
+        firsts = np.full(len(counts), np.iinfo(times.dtype).max, times.dtype)
+        lasts = np.zeros(len(counts), times.dtype)
+        np.minimum.at(firsts, which, times)
+        np.maximum.at(lasts, which, times)
+        for i, cells in enumerate(unique.T.tolist()):
+            values_of = tuple(v if there else None for v, there in zip(cells[::2], cells[1::2], strict=True))
+            group = groups.setdefault(values_of, Group())
+            group.events += int(counts[i])
+            group.size += int(sizes[i])
+            group.first, group.last = min(group.first, int(firsts[i])), max(group.last, int(lasts[i]))
+    names = [_namer(trace, key) for key in keys]
+    ordered = sorted(groups.items(), key=lambda item: -item[1].events)
+    table = [
+        (*(name(value) for name, value in zip(names, key, strict=True)), g.events, g.size, g.first / NS, g.last / NS,
+         g.events * NS / (g.last - g.first) if g.last > g.first else None)
+        for key, g in ordered
+    ]  # fmt: skip
+    headings = (*(str(key) for key in keys), "events", "bytes", "first s", "last s", "per s")
+    return Table(f"{sum(g.events for g in groups.values()):,} events by {by}", headings, table)
+
+
+def _namer(trace: Trace, key: Expression) -> Callable[[int | None], Cell]:
+    """How a value of the expression is written: a register and a kind by name."""
+    words: dict[Column, Callable[[int], str]] = {
+        Column.REG: lambda value: plain(trace.registers.name(value)),
+        Column.KIND: kind_name,
+        Column.STATUS: status_name,
+        Column.OWNER: lambda value: "switch" if value == SWITCH_OWNER else str(value),
+    }
+    word = words.get(key.root.column) if isinstance(key.root, Name) else None
+    if word is None:
+        return lambda value: value
+    return lambda value: None if value is None else word(value)
