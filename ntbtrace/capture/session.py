@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Session: a recording from the guests' power-on to the closed file, whatever ends it.
 
-It ends when every guest has done its workload (then they are powered off), when a guest dies before that, when all
+It ends when every guest has done its workload (then they are powered off), when one fails or dies before that, when all
 have been powered off from inside, on `stop()` (Ctrl-C), or after `timeout` seconds.
 """
 
@@ -62,8 +62,8 @@ class Session:
                 if guest.state.startswith(GONE):
                     word = guest.log() or "no word from QEMU"
                     self.stop(f"the guest at port {guest.port.number} is {guest.state}: {word}")
-            finished = all(g.state == "done" or g.state.startswith("fail") or not g.alive for g in guests)
-            return finished or self._over(deadline)
+            failed = any(guest.state.startswith("fail") for guest in guests)
+            return failed or all(g.state == "done" or not g.alive for g in guests) or self._over(deadline)
 
         try:
             for guest in guests:

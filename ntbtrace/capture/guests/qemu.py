@@ -27,6 +27,7 @@ from ntbtrace.event import IrqMode
 PROGRAM = "qemu-system-x86_64"
 MEMORY = "512M"
 SAYS = b"ntbtrace: "  # what starts a line of the guest's init; the states are in image/init
+PANIC = b"Kernel panic"
 AT_WORK = ("boot", "probe", "run")
 GONE = "gone"
 
@@ -144,6 +145,8 @@ class QemuGuest:
 
     def _console_line(self, line: bytes) -> None:
         self.port.console(line)
+        if line.startswith(PANIC):
+            self.state = "fail reason=kernel-panic"
         if not line.startswith(SAYS):
             return
         words = line[len(SAYS) :].decode("utf-8", "replace").split()

@@ -12,8 +12,8 @@ wait_for() {
     done
 }
 
-# number FILE: its hexadecimal content as a decimal number
-number() { echo $(($(cat "$1"))); }
+# number FILE: its hexadecimal content as a decimal number; by one read, since the content may change until the next
+number() { echo $(($(head -n 1 "$1"))); }
 
 hash_of_input() {
     sum=$(sha256sum)
