@@ -197,6 +197,7 @@ _DETAIL: dict[int, Callable[[Event], str]] = {
     Kind.RAM_MAP: _ram_map,
     Kind.IRQ: _irq,
     Kind.INJECT: _inject,
+    Kind.WORK: lambda event: f"up to {event.value:#x} bytes",
     Kind.HOLD: lambda event: f"{seconds(event.value)} s",
     Kind.BLIND: lambda event: f"{event.value:#x} bytes without messages from here on",
     Kind.LOST: lambda event: f"{event.value} events",

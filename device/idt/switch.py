@@ -54,7 +54,8 @@ class IdtSwitch(Events, Temperature):
         self.functions: dict[tuple[int, int], Endpoint | Engine] = {(n, 0): one for n, one in self.endpoints.items()}
         for port in profile.ports:
             if port.dma:
-                self.functions[port.number, FUNCTION] = Engine(self.endpoints[port.number])
+                reach = self.endpoints[port.number].reach
+                self.functions[port.number, FUNCTION] = Engine(self, port.number, reach)
         self.by_partition = {one.partition: one for one in self.endpoints.values()}
         for one in self.endpoints.values():
             self.set_reset(f"SWPORT{one.port}STS", "MODE", MODE_NT, SWITCH)

@@ -14,16 +14,12 @@ a peer's memory. What plx_dma.c does not show is ours:
 """
 
 from struct import Struct
-from typing import TYPE_CHECKING
 
 from device.host import Status
-from device.plx.function import BME, COMMAND, CTRL, Function
+from device.plx.function import BME, COMMAND, CTRL, Function, Reach, Switch
 from device.plx.registers import EVENTS, OFF_CHIP, PLX, REGISTERS_BYTES
 from device.regmap import DWORD
 from device.space import from_bytes, to_bytes
-
-if TYPE_CHECKING:
-    from device.idt.endpoint import Endpoint
 
 PIECE_BYTES = 64 << 10  # the most that one piece of work copies
 PIECE_STEPS = 32  # the most descriptors fetched and copies made in one piece: 16 descriptors of one copy each
@@ -62,12 +58,12 @@ class Engine(Function):
 
     snapshot_size = _STATE.size + REGISTERS_BYTES
 
-    def __init__(self, nt: "Endpoint") -> None:
+    def __init__(self, switch: Switch, port: int, reach: Reach) -> None:
         self.flags = 0  # of the present descriptor; 0: there is none
         self.place = self.source = self.destination = self.done = 0  # its address, and what is left to do
         self.write_back = 0  # WRITE_BACK_EN as it was at START
         self.fetched = 0  # descriptors since START
-        super().__init__(nt)
+        super().__init__(switch, port, reach)
 
     @property
     def active(self) -> bool:
@@ -136,7 +132,7 @@ class Engine(Function):
             self._fail()
             return
         place = (regs[RING_HI] << 32 | regs[RING]) + offset & _ADDRESS
-        data = self.nt.switch.host.dma_read(self.port, place, DESCRIPTOR.size, control=True)
+        data = self.switch.host.dma_read(self.port, place, DESCRIPTOR.size, control=True)
         if data is None:
             self._fail()
             return
@@ -153,7 +149,7 @@ class Engine(Function):
 
     def _copy(self, most: int) -> int:
         """Copy as many of the next bytes as lie together at both ends; returns how many."""
-        host = self.nt.switch.host
+        host = self.switch.host
         length = max(min(most, (self.flags & SIZE) - self.done), 0)
         status, reader, source, length = self._reach(self.source + self.done, length)
         if status:
@@ -178,7 +174,7 @@ class Engine(Function):
     def _reach(self, address: int, length: int) -> tuple[int, int, int, int]:
         """Status, whose memory, the address there, and how many of the bytes."""
         address &= _ADDRESS
-        return self.nt.reach(address, length) or (_OK, self.port, address, length)
+        return self.reach(address, length) or (_OK, self.port, address, length)
 
     def _finish(self, result: int, status: int) -> None:
         """Write the descriptor back, tell the guest what it wants to know, and look whether to go on."""
@@ -189,7 +185,7 @@ class Engine(Function):
         regs[LAST_ADDR], regs[LAST_SIZE] = self.place & DWORD, self.done
         if self.write_back:
             data = FLAGS.pack(result | self.done & SIZE)
-            if not self.nt.switch.host.dma_write(self.port, self.place, data, control=True):
+            if not self.switch.host.dma_write(self.port, self.place, data, control=True):
                 self._fail()
                 return
         events = (DESC_DONE if flags & INT_WHEN_DONE else 0) | (ERROR if status else 0)

@@ -5,9 +5,10 @@ BAR0 shows the configuration space as well (inferred), below the engine's regist
 bit of INTR_STATUS that rises; one that could not go out does when MSI and bus master are on. INTx is the level.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
-from device.host import IrqMode, Status
+from device.host import Host, IrqMode, Status
 from device.plx.registers import (
     ALWAYS,
     BAR_BYTES,
@@ -19,10 +20,7 @@ from device.plx.registers import (
     REGISTERS_BYTES,
     STATUS_SHIFT,
 )
-from device.space import SIZES, Space
-
-if TYPE_CHECKING:
-    from device.idt.endpoint import Endpoint
+from device.space import SIZES, Space, Told
 
 FUNCTION = 1  # of the port; the NT function is 0
 
@@ -39,13 +37,23 @@ NEEDS_NO_ENABLE = sum(1 << bit for name, bit in EVENTS if name == ALWAYS)
 _DISABLED, _UNKNOWN = int(Status.DISABLED), int(Status.UNKNOWN)
 
 
-class Function(Space):
-    """What the engine (engine.py) stands on. `nt`: the NT function of the same guest."""
+Reach = Callable[[int, int], tuple[int, int, int, int] | None]
 
-    def __init__(self, nt: "Endpoint") -> None:
-        super().__init__(nt.switch, PLX, 0, REGISTERS_BYTES // 4, nt.port)
-        self.nt = nt
-        self.port = nt.port
+
+class Switch(Told, Protocol):
+    """What the function needs of its switch."""
+
+    host: Host
+
+
+class Function(Space):
+    """What the engine (engine.py) stands on. `reach` is that of the NT function of the same port."""
+
+    def __init__(self, switch: Switch, port: int, reach: Reach) -> None:
+        super().__init__(switch, PLX, 0, REGISTERS_BYTES // 4, port)
+        self.switch = switch
+        self.port = port
+        self.reach = reach
         self.attached = False
         self.level = 0  # INTx mode: the line
         self.pending = 0  # MSI mode: events for which an MSI went out and that have not fallen since
@@ -148,14 +156,14 @@ class Function(Space):
         if rising and regs[MSICAP] & MSI_EN and regs[COMMAND] & BME and self.attached:
             self.pending = now
             for _ in range(rising.bit_count()):
-                self.nt.switch.host.irq(self.port, 0, FUNCTION)
+                self.switch.host.irq(self.port, 0, FUNCTION)
         else:
             self.pending &= now  # what rises while MSI or bus master is off goes out when they are on
 
     def _drive(self, level: int) -> None:
         if level != self.level:
             self.level = level
-            self.nt.switch.host.irq(self.port, level, FUNCTION)
+            self.switch.host.irq(self.port, level, FUNCTION)
 
     def msi_message(self) -> tuple[int, int]:
         """(address, data) that an MSI writes."""

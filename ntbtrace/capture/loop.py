@@ -2,16 +2,19 @@
 """Loop: the one thread that serves all guests, so that the order of events is the truth and not a reconstruction.
 
 A handler is called when its file descriptor is readable and serves one access; a step (a guest inside this process)
-performs one access per turn. A handler that raises ends what it stands for, never the loop.
+performs one access per turn. Workers (DMA engines) take turns: of all of them, one piece is done per turn, so that the
+guests wait for one piece at most. A handler or worker that raises ends what it stands for, never the loop.
 """
 
 import contextlib
 import select
 import time
+from collections import deque
 from collections.abc import Callable
 
 Handler = Callable[[], None]
 Failed = Callable[[Exception], None]
+Worker = Callable[[], bool]
 
 
 class Loop:
@@ -19,6 +22,7 @@ class Loop:
         self._epoll = select.epoll()
         self._handlers: dict[int, tuple[Handler, Failed | None]] = {}
         self._steps: list[Callable[[], bool]] = []
+        self._workers: deque[tuple[Worker, Failed]] = deque()
         self._stopped = False
 
     def add(self, fd: int, handler: Handler, failed: Failed | None = None) -> None:
@@ -31,6 +35,14 @@ class Loop:
         if self._handlers.pop(fd, None) is not None:
             with contextlib.suppress(OSError):
                 self._epoll.unregister(fd)
+
+    def add_worker(self, worker: Worker, failed: Failed) -> None:
+        """Call `worker` when it is its turn; it does one piece, or returns False. If it raises, it is removed."""
+        self._workers.append((worker, failed))
+
+    def remove_worker(self, worker: Worker) -> None:
+        """Forget a worker. Forgetting it twice is no error."""
+        self._workers = deque(entry for entry in self._workers if entry[0] != worker)
 
     def idle(self, step: Callable[[], bool]) -> None:
         """Call `step` once a turn, until it returns False."""
@@ -45,8 +57,9 @@ class Loop:
         self._stopped = until()
         handlers, poll, monotonic = self._handlers, self._epoll.poll, time.monotonic
         next_tick = monotonic() + interval
+        busy = False
         while not self._stopped:
-            for fd, _ in poll(0 if self._steps else interval):
+            for fd, _ in poll(0 if self._steps or busy else interval):
                 entry = handlers.get(fd)
                 if entry is None:  # removed by a handler of this very turn
                     continue
@@ -54,12 +67,27 @@ class Loop:
                     entry[0]()
                 except Exception as error:  # whatever one peer provokes, the others go on
                     self._fail(fd, entry[1], error)
+            busy = bool(self._workers) and self._work()
             if self._steps:
                 self._steps = [step for step in self._steps if step()]
             if monotonic() >= next_tick:
                 tick()
                 self._stopped = self._stopped or until()
                 next_tick = monotonic() + interval
+
+    def _work(self) -> bool:
+        """Do one piece, of the next worker that has one."""
+        for _ in range(len(self._workers)):
+            worker, failed = self._workers[0]
+            self._workers.rotate(-1)
+            try:
+                if worker():
+                    return True
+            except Exception as error:
+                self.remove_worker(worker)
+                failed(error)
+                return True
+        return False
 
     def _fail(self, fd: int, failed: Failed | None, error: Exception) -> None:
         self.remove(fd)

@@ -28,16 +28,20 @@ _OFFSET_MASK = (1 << 64) - 1
 
 
 class Port:
-    """The guest behind NT endpoint `number`. Sizes are 1, 2, 4 or 8; the transport has checked them."""
+    """The guest behind a function of port `number`. Sizes are 1, 2, 4 or 8; the transport has checked them.
 
-    def __init__(self, recorder: "Recorder", number: int) -> None:
+    The guest's memory belongs to function 0, the NT function.
+    """
+
+    def __init__(self, recorder: "Recorder", number: int, function: int = 0) -> None:
         self.number = number
+        self.function = function
         self.attached = False
         self._recorder = recorder
         self._writer = recorder.writer
         self._switch = recorder.switch
-        self.endpoint = recorder.switch.endpoints[number]
-        self._id = endpoint_of(number)
+        self.endpoint = recorder.switch.functions[number, function]
+        self._id = endpoint_of(number, function)
         self._conceal = recorder.concealer.conceal_int if recorder.concealer is not None else None
 
     def cfg_read(self, offset: int, size: int) -> int:
@@ -103,8 +107,8 @@ class Port:
     def attach(self, mode: IrqMode, about: dict[str, Any], sink: Callable[[int], None] | None = None) -> None:
         """A guest is plugged in. `about` goes into the trace as JSON; `sink` delivers vectors or levels to it."""
         recorder = self._recorder
-        recorder.set_irq_mode(self.number, mode)
-        recorder.set_irq_sink(self.number, sink)
+        recorder.set_irq_mode(self._id, mode)
+        recorder.set_irq_sink(self._id, sink)
         recorder.begin()
         self.endpoint.attach(mode)
         recorder.complete(Kind.ATTACH, self._id, bar=mode, data=json.dumps(about, sort_keys=True).encode())
@@ -113,8 +117,9 @@ class Port:
     def detach(self, reason: str) -> None:
         """The guest is gone; its memory and its interrupts with it."""
         recorder = self._recorder
-        recorder.set_memory(self.number, None)
-        recorder.set_irq_sink(self.number, None)
+        if not self.function:
+            recorder.set_memory(self.number, None)
+        recorder.set_irq_sink(self._id, None)
         recorder.begin()
         self.endpoint.detach()
         recorder.complete(Kind.DETACH, self._id, data=reason.encode())

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import device
+from device.plx.engine import Engine
 from device.profile import Profile
 from ntbtrace import __version__
+from ntbtrace.capture.engine_port import EnginePort
 from ntbtrace.capture.memory import GuestMemory
 from ntbtrace.capture.port import Port
 from ntbtrace.capture.privacy import Concealer
@@ -35,8 +37,9 @@ def boot_id() -> str:
 
 
 class Recorder:
-    """Everything between the guests' doors (`port(n)`) and the trace file at `path`.
+    """Everything between the guests' doors and the trace file at `path`.
 
+    `doors` are those of all functions by endpoint id, `ports` those of the NT functions by port number.
     `hashed` keeps guest memory out of the file (privacy.py). Raises NtbTraceError when the file cannot be made.
     """
 
@@ -72,49 +75,67 @@ class Recorder:
         self.at = 0  # place of its row in the journal
         self.counts = [0] * 256  # stimuli by endpoint, for the status line
         self._memory: list[GuestMemory | None] = [None] * 32
-        self._sinks: list[Callable[[int], None] | None] = [None] * 32
-        self._modes = [0] * 32
-        self.ports = {number: Port(self, number) for number in self.switch.endpoints}
+        self._sinks: list[Callable[[int], None] | None] = [None] * 256  # by endpoint id
+        self._modes = [0] * 256
+        self.doors = {
+            endpoint_of(number, function): EnginePort(self, number, one)
+            if isinstance(one, Engine)
+            else Port(self, number)
+            for (number, function), one in self.switch.functions.items()
+        }
+        self.ports = {number: self.doors[endpoint_of(number)] for number in self.switch.endpoints}
 
-    def port(self, number: int) -> Port:
-        """The door of the guest at this NT endpoint."""
-        return self.ports[number]
+    def port(self, number: int, function: int = 0) -> Port:
+        """The door of a function of this port. Raises KeyError if the switch does not have it."""
+        return self.doors[endpoint_of(number, function)]
+
+    @property
+    def seq(self) -> int:
+        """The sequence number of the stimulus being served, or of the last one."""
+        return self.writer.first_seq + self.at // _ROW_SIZE
 
     @property
     def next_seq(self) -> int:
         """The sequence number that the next row gets: also how many events there are so far."""
         return self.writer.first_seq + self.writer.pos // _ROW_SIZE
 
-    # What a transport sets for its port
+    # What a door sets
 
     def set_memory(self, port: int, memory: GuestMemory | None) -> None:
         self._memory[port] = memory
 
-    def set_irq_sink(self, port: int, sink: Callable[[int], None] | None) -> None:
-        self._sinks[port] = sink
+    def set_irq_sink(self, endpoint: int, sink: Callable[[int], None] | None) -> None:
+        self._sinks[endpoint] = sink
 
-    def set_irq_mode(self, port: int, mode: int) -> None:
-        self._modes[port] = mode
+    def set_irq_mode(self, endpoint: int, mode: int) -> None:
+        self._modes[endpoint] = mode
 
     # The device's Host
 
     def mem_read(self, port: int, address: int, length: int) -> bytes:
+        data = self.dma_read(port, address, length)
+        return b"\xff" * length if data is None else data
+
+    def mem_write(self, port: int, address: int, data: bytes) -> None:
+        self.dma_write(port, address, data)
+
+    def dma_read(self, port: int, address: int, length: int, control: bool = False) -> bytes | None:
         memory = self._memory[port]
         data = memory.read(address, length) if memory is not None else None
         if data is None:
-            data = b"\xff" * length
-            self._memory_effect(_MEM_READ, port, address, data, _REFUSED)
+            self._memory_effect(_MEM_READ, port, address, b"\xff" * length, _REFUSED, control)
         else:
-            self._memory_effect(_MEM_READ, port, address, data, 0)
+            self._memory_effect(_MEM_READ, port, address, data, 0, control)
         return data
 
-    def mem_write(self, port: int, address: int, data: bytes) -> None:
+    def dma_write(self, port: int, address: int, data: bytes, control: bool = False) -> bool:
         memory = self._memory[port]
         done = memory is not None and memory.write(address, data)
-        self._memory_effect(_MEM_WRITE, port, address, data, 0 if done else _REFUSED)
+        self._memory_effect(_MEM_WRITE, port, address, data, 0 if done else _REFUSED, control)
+        return done
 
-    def _memory_effect(self, kind: int, port: int, address: int, data: bytes, status: int) -> None:
-        if self.concealer is not None:
+    def _memory_effect(self, kind: int, port: int, address: int, data: bytes, status: int, control: bool) -> None:
+        if self.concealer is not None and not control:  # a hashed descriptor could not be replayed
             data = self.concealer.conceal(data)
         writer = self.writer
         length = len(data)
@@ -124,14 +145,15 @@ class Recorder:
         cause = (at - self.at) // _ROW_SIZE
         _pack_into(writer.rows, at, self.t, address, value, length, cause, 0, port << 3, NO_BAR, status, kind)
 
-    def irq(self, port: int, value: int) -> None:
-        sink = self._sinks[port]
+    def irq(self, port: int, value: int, function: int = 0) -> None:
+        endpoint = port << 3 | function
+        sink = self._sinks[endpoint]
         writer = self.writer
         at = writer.pos
         writer.pos = at + _ROW_SIZE
         cause = (at - self.at) // _ROW_SIZE
         status = 0 if sink is not None else _REFUSED
-        _pack_into(writer.rows, at, self.t, 0, value, 0, cause, 0, port << 3, self._modes[port], status, _IRQ)
+        _pack_into(writer.rows, at, self.t, 0, value, 0, cause, 0, endpoint, self._modes[endpoint], status, _IRQ)
         if sink is not None:
             sink(value)
 
@@ -162,15 +184,16 @@ class Recorder:
         self.switch.target = self.switch.status = 0
 
     def complete(
-        self, kind: int, endpoint: int, *, bar: int = NO_BAR, offset: int = 0, value: int = 0, data: bytes = b""
-    ) -> None:
-        """Fill the row reserved by begin(): from now on the event is in the trace."""
+        self, kind: int, endpoint: int, *, bar: int = NO_BAR, offset: int = 0, value: int = 0, data: bytes = b"",
+        cause: int = 0,
+    ) -> None:  # fmt: skip
+        """Fill the row reserved by begin(): from now on the event is in the trace. `cause`: how many events back."""
         size = len(data)
         if data:
             value = int.from_bytes(data, "little") if size <= INLINE else self.writer.add_payload(data)
         switch = self.switch
         _pack_into(
-            self.writer.rows, self.at, self.t, offset, value, size, 0,
+            self.writer.rows, self.at, self.t, offset, value, size, cause,
             switch.target, endpoint, bar, switch.status, kind,
         )  # fmt: skip
 

@@ -3,8 +3,8 @@
 effects.
 
 What guest memory held is an input: each mem_read is answered from the recorded ones of the same
-stimulus, in order. From the first effect that is not the recorded one the rest of that stimulus is
-collected, and reads give zeros.
+stimulus, in order, and a DMA engine hears from their status where there was no memory. From the first
+effect that is not the recorded one the rest of that stimulus is collected, and reads give zeros.
 """
 
 from typing import NamedTuple
@@ -49,6 +49,16 @@ class ReplayHost:
 
     # The device's Host
 
+    def dma_read(self, port: int, address: int, length: int, control: bool = False) -> bytes | None:
+        at = self.at
+        data = self.mem_read(port, address, length)
+        return None if at in self.script.refused else data
+
+    def dma_write(self, port: int, address: int, data: bytes, control: bool = False) -> bool:
+        at = self.at
+        self.mem_write(port, address, data)
+        return at not in self.script.refused
+
     def mem_read(self, port: int, address: int, length: int) -> bytes:
         at = self.at
         if at < self.end:
@@ -74,12 +84,13 @@ class ReplayHost:
                 return
         self._differs(Effect(_MEM_WRITE, _ENDPOINT[port], address, size, data=bytes(data)))
 
-    def irq(self, port: int, value: int) -> None:
+    def irq(self, port: int, value: int, function: int = 0) -> None:
         at = self.at
-        if at < self.end and self.script.effects[at] == (_IRQ, _ENDPOINT[port], 0, 0, value):
+        endpoint = _ENDPOINT[port] | function
+        if at < self.end and self.script.effects[at] == (_IRQ, endpoint, 0, 0, value):
             self.at = at + 1
             return
-        self._differs(Effect(_IRQ, _ENDPOINT[port], 0, 0, value))
+        self._differs(Effect(_IRQ, endpoint, 0, 0, value))
 
     def _differs(self, effect: Effect) -> None:
         if self.at < _DIFFERS:

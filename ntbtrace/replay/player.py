@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import device
 from device.host import IrqMode
+from device.plx.engine import Engine
 from device.profile import Profile, ProfileError
 from ntbtrace.errors import TraceFormatError
 from ntbtrace.event import Event, Inject, Kind, endpoint_of, port_of
@@ -24,7 +25,7 @@ _CFG_READ, _CFG_WRITE = int(Kind.CFG_READ), int(Kind.CFG_WRITE)
 _MMIO_READ, _MMIO_WRITE = int(Kind.MMIO_READ), int(Kind.MMIO_WRITE)
 _PERFORMED = frozenset(
     (Kind.CFG_READ, Kind.CFG_WRITE, Kind.MMIO_READ, Kind.MMIO_WRITE,
-     Kind.RESET, Kind.ATTACH, Kind.DETACH, Kind.RAM_MAP, Kind.INJECT)
+     Kind.RESET, Kind.ATTACH, Kind.DETACH, Kind.RAM_MAP, Kind.INJECT, Kind.WORK)
 )  # fmt: skip
 
 Reader = Callable[[int, int], int]
@@ -47,11 +48,12 @@ class Player:
         except ProfileError as error:
             raise TraceFormatError(f"{trace.path}: the profile in its header is not usable: {error}") from error
         self.switch = device.create(profile, self._host)
-        endpoints = self.switch.endpoints
-        self._cfg_read: dict[int, Reader] = {endpoint_of(n): e.cfg_read for n, e in endpoints.items()}
-        self._cfg_write: dict[int, Writer] = {endpoint_of(n): e.cfg_write for n, e in endpoints.items()}
-        self._bar_read = {endpoint_of(n): e.bar_read for n, e in endpoints.items()}
-        self._bar_write = {endpoint_of(n): e.bar_write for n, e in endpoints.items()}
+        self._functions = functions = {endpoint_of(*key): one for key, one in self.switch.functions.items()}
+        self._engines = {endpoint: one for endpoint, one in functions.items() if isinstance(one, Engine)}
+        self._cfg_read: dict[int, Reader] = {endpoint: one.cfg_read for endpoint, one in functions.items()}
+        self._cfg_write: dict[int, Writer] = {endpoint: one.cfg_write for endpoint, one in functions.items()}
+        self._bar_read = {endpoint: one.bar_read for endpoint, one in functions.items()}
+        self._bar_write = {endpoint: one.bar_write for endpoint, one in functions.items()}
         self._starts = [block.first_seq for block in trace.blocks]
         self._script: Script | None = None
         self._block = -1  # whose script that is
@@ -91,7 +93,7 @@ class Player:
 
     def _load(self, block: int) -> Script:
         if self._script is None or self._block != block:
-            self._script = Script(self.trace.block(block), self.switch.endpoints)
+            self._script = Script(self.trace.block(block), self._functions, self._engines)
             self._block = block
         return self._script
 
@@ -176,7 +178,7 @@ class Player:
             elif kind == _CFG_WRITE:
                 cfg_write[endpoint](offset, size, value)
             elif kind in _PERFORMED:
-                self._perform_rare(kind, port_of(endpoint), bar, offset, value)
+                self._perform_rare(kind, endpoint, bar, offset, value)
             else:
                 return index
             if host.at != last or switch.target != target or switch.status != status:
@@ -184,18 +186,20 @@ class Player:
             index += 1
         return index
 
-    def _perform_rare(self, kind: int, port: int, bar: int, offset: int, value: int) -> None:
+    def _perform_rare(self, kind: int, endpoint: int, bar: int, offset: int, value: int) -> None:
         switch = self.switch
         switch.target = switch.status = 0  # as the recorder does
-        endpoint = switch.endpoints[port]
-        if kind == Kind.RESET:
-            endpoint.reset()
+        function = self._functions[endpoint]
+        if kind == Kind.WORK:
+            self._engines[endpoint].work(value)
+        elif kind == Kind.RESET:
+            function.reset()
         elif kind == Kind.ATTACH:
-            endpoint.attach(IrqMode(bar))
+            function.attach(IrqMode(bar))
         elif kind == Kind.DETACH:
-            endpoint.detach()
+            function.detach()
         elif kind == Kind.INJECT:
-            switch.inject(port, Inject(bar), offset, value)
+            switch.inject(port_of(endpoint), Inject(bar), offset, value)
         # RAM_MAP: what guest memory there is concerns the host alone
 
     def _explain(self, script: Script, index: int) -> Divergence:

@@ -13,7 +13,7 @@ import numpy as np
 
 from device.host import Inject, IrqMode
 from ntbtrace.errors import TraceFormatError
-from ntbtrace.event import EFFECTS, INLINE, Kind, endpoint_of
+from ntbtrace.event import EFFECTS, INLINE, Kind, Status
 from ntbtrace.trace import Block
 
 SIZES = (1, 2, 4, 8)  # bytes of an access
@@ -32,12 +32,13 @@ class Script:
     model's.
     """
 
-    def __init__(self, block: Block, ports: Collection[int]) -> None:
+    def __init__(self, block: Block, endpoints: Collection[int], engines: Collection[int]) -> None:
+        """`endpoints`: ids of the functions that the switch has; `engines`: of those that can work."""
         self._block = block
         self.first = block.info.first_seq
         self.end = block.info.last_seq + 1
         self.snapshot = block.snapshot
-        _check(block, ports)
+        _check(block, endpoints, engines)
         kinds = block.column("kind")
         rows = np.flatnonzero(kinds < _FIRST_EFFECT)
         self._effect_rows = effect_rows = np.flatnonzero(np.isin(kinds, _EFFECTS))
@@ -48,6 +49,8 @@ class Script:
             [*firsts[1:].tolist(), len(effect_rows)],
             *(block.column(name)[rows].tolist() for name in _STIMULUS_COLUMNS),
         ]
+        refused = block.column("status")[effect_rows] == Status.REFUSED
+        self.refused = frozenset(np.flatnonzero(refused).tolist())  # effects: where there was no memory
         columns = {name: block.column(name)[effect_rows] for name in _EFFECT_COLUMNS}
         if len(effect_rows):
             owners = rows[rows.searchsorted(effect_rows) - 1] + self.first
@@ -72,7 +75,7 @@ class Script:
         return self.first + int(self._effect_rows[effect])
 
 
-def _check(block: Block, ports: Collection[int]) -> None:
+def _check(block: Block, having: Collection[int], engines: Collection[int]) -> None:
     """Raise TraceFormatError for the first row that could not have been recorded."""
     kinds, sizes, values, bars, endpoints = map(block.column, ("kind", "size", "value", "bar", "endpoint"))
     access, effect = np.isin(kinds, _ACCESSES), np.isin(kinds, _EFFECTS)
@@ -81,10 +84,11 @@ def _check(block: Block, ports: Collection[int]) -> None:
     bits = np.where(small, sizes, 0).astype(values.dtype) * values.dtype.type(8)
     stimulus = kinds < _FIRST_EFFECT
     for wrong, what in (
-        ((stimulus | effect) & ~np.isin(endpoints, [endpoint_of(port) for port in ports]),
+        ((stimulus | effect) & ~np.isin(endpoints, list(having)),
          "an endpoint that the trace's profile does not have"),
         (access & ~np.isin(sizes, SIZES), "an access that is not of 1, 2, 4 or 8 bytes"),
         ((access | memory) & small & (values >> bits != 0), "a value wider than the access"),
+        ((kinds == Kind.WORK) & ~np.isin(endpoints, list(engines)), "work of a function that does none"),
         ((kinds == Kind.ATTACH) & ~np.isin(bars, list(IrqMode)), "an unknown interrupt mode"),
         ((kinds == Kind.INJECT) & ~np.isin(bars, list(Inject)), "an unknown injection"),
         (effect & (stimulus.cumsum() == 0), "an effect without a stimulus"),

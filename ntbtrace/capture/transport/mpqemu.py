@@ -13,6 +13,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import Protocol
 
+from ntbtrace.capture.engine_port import EnginePort
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.memory import MappedMemory, Region
 from ntbtrace.capture.port import Port
@@ -88,6 +89,8 @@ class Connection:
         peer.setblocking(False)
         loop.add(peer.fileno(), self.serve, self._failed)
         port.attach(mode, {"transport": "mpqemu"}, sink.deliver)
+        if isinstance(port, EnginePort):
+            loop.add_worker(port.work, self._failed)
 
     def serve(self) -> None:
         """Take what has come in, at most one access, and answer it."""
@@ -217,6 +220,9 @@ class Connection:
         regions = [Region(addresses[i], sizes[i], offsets[i], fd) for i, fd in enumerate(fds)]
         fds.clear()
         memory = MappedMemory(regions)
+        if self._port.function:
+            memory.close()
+            return
         old, self._memory = self._memory, memory
         self._port.set_ram(memory, [(region.address, region.size) for region in regions])
         if old is not None:
@@ -239,6 +245,8 @@ class Connection:
             return
         self.open = False
         self._loop.remove(self._peer.fileno())
+        if isinstance(self._port, EnginePort):
+            self._loop.remove_worker(self._port.work)
         self._peer.close()
         _close_all(self._fds)
         self._port.detach(reason)
