@@ -148,7 +148,10 @@ class Engine(Function):
             self._finish(READ_FAILED, _REFUSED)
 
     def _copy(self, most: int) -> int:
-        """Copy as many of the next bytes as lie together at both ends; returns how many."""
+        """Copy as many of the next bytes as lie together at both ends; returns how many that were, or should have been.
+
+        One read and one write of the same bytes: so a recording without payloads can be replayed.
+        """
         host = self.switch.host
         length = max(min(most, (self.flags & SIZE) - self.done), 0)
         status, reader, source, length = self._reach(self.source + self.done, length)
@@ -162,13 +165,12 @@ class Engine(Function):
         data = host.dma_read(reader, source, length)
         if data is None:
             self._finish(READ_FAILED, _REFUSED)
-            return 0
-        if not host.dma_write(writer, destination, data):
+        elif not host.dma_write(writer, destination, data):
             self._finish(WRITE_FAILED, _REFUSED)
-            return 0
-        self.done += length
-        if self.done >= self.flags & SIZE:
-            self._finish(SUCCESS, _OK)
+        else:
+            self.done += length
+            if self.done >= self.flags & SIZE:
+                self._finish(SUCCESS, _OK)
         return length
 
     def _reach(self, address: int, length: int) -> tuple[int, int, int, int]:
