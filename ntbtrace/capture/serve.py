@@ -5,7 +5,7 @@ import contextlib
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,9 @@ from ntbtrace.capture.transport.intx import IntxSink
 from ntbtrace.capture.transport.mpqemu import Connection
 from ntbtrace.capture.transport.qtest import Qtest, QtestSink
 from ntbtrace.errors import SetupError
-from ntbtrace.event import IrqMode
+from ntbtrace.event import IrqMode, endpoint_of
 
-FORM = "NUMBER=SOCKET[,irq=intx|qtest[:PATH]]"
+FORM = "PORT[.1]=SOCKET[,irq=intx|qtest[:PATH]]"
 
 
 def qtest_path(device: Path) -> Path:
@@ -29,31 +29,50 @@ def qtest_path(device: Path) -> Path:
 
 @dataclass(frozen=True)
 class PortSpec:
-    """One `--port`. `qtest` is None for INTx."""
+    """One `--port`; `function` 1 is its DMA engine. `qtest` is None for INTx."""
 
     number: int
     path: Path
     qtest: Path | None
+    function: int = 0
+
+    @property
+    def name(self) -> str:
+        """As on the command line: "0", "0.1"."""
+        return f"{self.number}.{self.function}" if self.function else str(self.number)
 
     @staticmethod
-    def parse(text: str) -> "PortSpec":
-        """From `FORM`; MSI over qtest, which works with any QEMU, if no irq is named. Raises SetupError."""
-        number, equals, rest = text.partition("=")
+    def parse_all(texts: Sequence[str]) -> "list[PortSpec]":
+        """From all `--port`; a DMA engine has the interrupts of its port if nothing else is said. Raises SetupError."""
+        specs: dict[str, PortSpec] = {}
+        for text in sorted(texts, key=lambda text: text.partition("=")[0]):  # "0" before "0.1"
+            spec = PortSpec.parse(text, specs.get(text.partition(".")[0]))
+            if spec.name in specs:
+                raise SetupError(f"--port {spec.name} is given twice")
+            if spec.function and str(spec.number) not in specs:
+                raise SetupError(f"--port {spec.name} is the DMA engine of a guest: give --port {spec.number} too")
+            specs[spec.name] = spec
+        return list(specs.values())
+
+    @staticmethod
+    def parse(text: str, beside: "PortSpec | None" = None) -> "PortSpec":
+        """From `FORM`. If no irq is named: that of `beside`, else MSI over qtest, which works with any QEMU. Raises
+        SetupError.
+        """
+        name, equals, rest = text.partition("=")
+        number, dot, function = name.partition(".")
         place, *options = rest.split(",")
-        if not equals or not number.isdecimal() or not place:
+        if not equals or not number.isdecimal() or not place or (dot and function not in ("0", "1")):
             raise SetupError(f"--port must be {FORM}, not {text!r}")
         path = Path(place).absolute()
-        qtest: Path | None = qtest_path(path)
+        qtest: Path | None = beside.qtest if beside else qtest_path(path)
         for option in options:
-            name, _, value = option.partition("=")
+            key, _, value = option.partition("=")
             kind, colon, where = value.partition(":")
-            if name != "irq" or kind not in ("intx", "qtest") or (kind == "intx" and colon) or (colon and not where):
-                raise SetupError(f"--port {number}: irq must be intx, qtest or qtest:PATH, not {option!r}")
-            if kind == "intx":
-                qtest = None
-            elif where:
-                qtest = Path(where).absolute()
-        return PortSpec(int(number), path, qtest)
+            if key != "irq" or kind not in ("intx", "qtest") or (kind == "intx" and colon) or (colon and not where):
+                raise SetupError(f"--port {name}: irq must be intx, qtest or qtest:PATH, not {option!r}")
+            qtest = None if kind == "intx" else Path(where).absolute() if where else qtest_path(path)
+        return PortSpec(int(number), path, qtest, int(function or 0))
 
 
 @contextmanager
@@ -143,6 +162,11 @@ class PortServer:
     def attached(self) -> bool:
         return self._port.attached
 
+    @property
+    def endpoint(self) -> int:
+        """Its id in the trace."""
+        return endpoint_of(self._port.number, self._port.function)
+
     def _accept(self) -> None:
         try:
             peer, _ = self._listener.accept()
@@ -164,23 +188,25 @@ class PortServer:
 
 @contextmanager
 def serving(
-    loop: Loop, recorder: Recorder, specs: list[PortSpec], changed: Callable[[int, str], None]
-) -> Iterator[dict[int, PortServer]]:
-    """Listen for the guests of all `specs`; `changed(port, what)`. Raises SetupError; closes all at the end."""
+    loop: Loop, recorder: Recorder, specs: list[PortSpec], changed: Callable[[str, str], None]
+) -> Iterator[dict[str, PortServer]]:
+    """Listen for the guests of all `specs`; `changed(port, what)`. Servers by name, as PortSpec gives it. Raises
+    SetupError; closes all at the end.
+    """
     with contextlib.ExitStack() as stack:
-        servers: dict[int, PortServer] = {}
+        servers: dict[str, PortServer] = {}
         lines: dict[Path, QtestListener] = {}  # ports that name the same one are in one VM
         for spec in specs:
-            port = recorder.port(spec.number)
+            port = recorder.port(spec.number, spec.function)
             if spec.qtest is not None and spec.qtest not in lines:
                 lines[spec.qtest] = QtestListener(loop, stack.enter_context(listening(spec.qtest)))
                 stack.callback(lines[spec.qtest].close)
             qtest = lines[spec.qtest] if spec.qtest is not None else None
             listener = stack.enter_context(listening(spec.path))
 
-            def told(what: str, number: int = spec.number) -> None:
-                changed(number, what)
+            def told(what: str, name: str = spec.name) -> None:
+                changed(name, what)
 
-            servers[spec.number] = PortServer(loop, port, listener, qtest, told)
-            stack.callback(servers[spec.number].close)
+            servers[spec.name] = PortServer(loop, port, listener, qtest, told)
+            stack.callback(servers[spec.name].close)
         yield servers

@@ -15,7 +15,6 @@ from ntbtrace.commands.profiles import check_for_qemu, load_profile
 from ntbtrace.commands.signals import on_interrupt
 from ntbtrace.commands.status import StatusLine
 from ntbtrace.errors import SetupError
-from ntbtrace.event import endpoint_of
 
 NAME = "serve"
 HELP = "the switch for your own VMs: listen on sockets, record what crosses"
@@ -26,7 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--port", action="append", required=True, metavar=FORM, dest="ports",
         help="a guest's socket, for `ntbtrace exec SOCKET`; irq=qtest (default, at SOCKET.qtest) for TCG, "
-        "intx for KVM; once for each port")  # fmt: skip
+        "intx for KVM; once for each port, once more as PORT.1 for its DMA engine; "
+        "ports of one VM name the same qtest PATH")  # fmt: skip
     add("-o", "--output", type=Path, required=True, metavar="FILE.ntbt", help="the trace to make")
     add("--overwrite", action="store_true", help="replace FILE if it exists")
     add("--profile", type=Path, metavar="FILE.toml",
@@ -35,13 +35,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    specs = [PortSpec.parse(text) for text in args.ports]
+    specs = PortSpec.parse_all(args.ports)
     profile = _profile(args.profile, specs)
     recorder = Recorder(
         args.output,
         profile,
         command=shlex.join(["ntbtrace", *sys.argv[1:]]),
-        transports={str(spec.number): "mpqemu" for spec in specs},
+        transports={spec.name: "mpqemu" for spec in specs},
         hashed=args.no_payload,
         overwrite=args.overwrite,
     )
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with on_interrupt(loop.stop), serving(loop, recorder, specs, status.event) as servers:
             for spec in specs:
-                print(f"port {spec.number}: waiting at {spec.path}", file=sys.stderr)
+                print(f"port {spec.name}: waiting at {spec.path}", file=sys.stderr)
             loop.run(lambda: False, lambda: _tick(status, recorder, servers))
     except SetupError:
         recorder.discard()
@@ -65,30 +65,36 @@ def run(args: argparse.Namespace) -> int:
 
 def _profile(path: Path | None, specs: list[PortSpec]) -> Profile:
     """The profile in the file, or one made from the ports. Raises SetupError."""
-    numbers = [spec.number for spec in specs]
+    numbers = [spec.number for spec in specs if not spec.function]
+    engines = {spec.number for spec in specs if spec.function}
     if path is not None:
         profile = load_profile(path)
         check_for_qemu(profile)
         if sorted(numbers) != sorted(profile.port_numbers):
             raise SetupError(f"--port must be given for ports {list(profile.port_numbers)} of {path}, not {numbers}")
+        if engines != {port.number for port in profile.ports if port.dma}:
+            raise SetupError(
+                f"--port PORT.1 must be given for the ports of {path} that have `dma = true`, and only these"
+            )
         return profile
     try:
-        return Profile.from_mapping({"port": [{"number": n, "partition": i} for i, n in enumerate(numbers)]})
+        ports = [{"number": n, "partition": i, "dma": n in engines} for i, n in enumerate(numbers)]
+        return Profile.from_mapping({"port": ports})
     except ProfileError as error:
         raise SetupError(f"--port: {error}") from error
 
 
-def _tick(status: StatusLine, recorder: Recorder, servers: dict[int, PortServer]) -> None:
+def _tick(status: StatusLine, recorder: Recorder, servers: dict[str, PortServer]) -> None:
     recorder.writer.tick()
     if recorder.writer.error is not None:
         status.tell(f"{recorder.writer.error}; the guests go on, unrecorded")
-    states = {number: "attached" if server.attached else "waiting" for number, server in servers.items()}
-    for number, server in servers.items():
+    states = {name: "attached" if server.attached else "waiting" for name, server in servers.items()}
+    for name, server in servers.items():
         if server.qtest is not None and server.qtest.lost:
-            status.tell(f"port {number}: interrupts are lost, no QEMU is connected to its qtest socket (irq=qtest)")
-    parts = [f"port {n}: {state}, {recorder.counts[endpoint_of(n)]:,} accesses" for n, state in states.items()]
+            status.tell(f"port {name}: interrupts are lost, no QEMU is connected to its qtest socket (irq=qtest)")
+    parts = [f"port {n}: {state}, {recorder.counts[servers[n].endpoint]:,} accesses" for n, state in states.items()]
     seconds = (time.monotonic_ns() - recorder.t0) / 1e9
     status.show(
         f"{' | '.join(parts)} | {recorder.next_seq:,} events, {seconds:.1f} s",
-        " | ".join(f"port {number}: {state}" for number, state in states.items()),
+        " | ".join(f"port {name}: {state}" for name, state in states.items()),
     )

@@ -29,7 +29,7 @@ class StatusLine:
             self.done()
             print(line, file=self._stream, flush=True)
 
-    def event(self, port: int, what: str) -> None:
+    def event(self, port: str, what: str) -> None:
         """Print what happened at a port."""
         self.done()
         print(f"port {port}: {what}", file=self._stream, flush=True)

@@ -27,7 +27,7 @@ def test_port_is_parsed(text: str, qtest: Path | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2", "2=", "=/a", "x=/a", "2=/a,irq=", "2=/a,irq=msi", "2=/a,irq=qtest:", "2=/a,b"]
+    "text", ["", "2", "2=", "=/a", "x=/a", "2=/a,irq=", "2=/a,irq=msi", "2=/a,irq=qtest:", "2=/a,b", "2.=/a", "2.2=/a"]
 )
 def test_a_wrong_port_says_what_it_must_be(text: str) -> None:
     with pytest.raises(SetupError, match="must be"):
@@ -69,7 +69,7 @@ def test_a_file_is_never_removed(tmp_path: Path) -> None:
 def test_guests_come_one_at_a_time_go_and_come_again(tmp_path: Path) -> None:
     trace = recorder(tmp_path / "a.ntbt")
     loop = Loop()
-    said: list[tuple[int, str]] = []
+    said: list[tuple[str, str]] = []
     specs = [PortSpec.parse(f"0={tmp_path / 'zero'},irq=intx"), PortSpec.parse(f"2={tmp_path / 'two'}")]
 
     with serving(loop, trace, specs, lambda port, what: said.append((port, what))) as servers:
@@ -81,14 +81,14 @@ def test_guests_come_one_at_a_time_go_and_come_again(tmp_path: Path) -> None:
         second = _connect(tmp_path / "zero")
         serve(loop)
         assert second.recv(1) == b""
-        assert said == [(0, "a second guest was refused")]
+        assert said == [("0", "a second guest was refused")]
         first.close()
         serve(loop)
-        assert not servers[0].attached
-        assert servers[2].attached
+        assert not servers["0"].attached
+        assert servers["2"].attached
         first = _connect(tmp_path / "zero")
         serve(loop)
-        assert servers[0].attached
+        assert servers["0"].attached
         for peer in (first, second, other, qtest):
             peer.close()
     trace.close()
@@ -103,3 +103,33 @@ def _connect(path: Path) -> socket.socket:
     peer.settimeout(5)
     peer.connect(str(path))
     return peer
+
+
+def test_a_dma_engine_is_in_the_vm_of_its_port() -> None:
+    engine, port = PortSpec.parse_all(["0.1=/e", "0=/p"]), PortSpec(0, Path("/p"), Path("/p.qtest"))
+    assert engine == [port, PortSpec(0, Path("/e"), Path("/p.qtest"), 1)]
+    assert PortSpec.parse_all(["0=/p,irq=intx", "0.1=/e"])[1].qtest is None
+    assert PortSpec.parse_all(["0=/p", "0.1=/e,irq=qtest:/q"])[1].qtest == Path("/q")
+
+
+def test_two_ports_of_one_vm_share_its_qtest(tmp_path: Path) -> None:
+    trace = recorder(tmp_path / "a.ntbt")
+    loop = Loop()
+    line = tmp_path / "zero.qtest"
+    specs = PortSpec.parse_all([f"0={tmp_path / 'zero'}", f"2={tmp_path / 'two'},irq=qtest:{line}"])
+    with serving(loop, trace, specs, lambda port, what: None) as servers:
+        first, second, qtest = _connect(tmp_path / "zero"), _connect(tmp_path / "two"), _connect(line)
+        serve(loop)
+        assert all(server.attached for server in servers.values())
+        for number in (0, 2):
+            trace.port(number).cfg_write(0xD4, 4, 0xFEE00000 | number << 12)
+            trace.irq(number, 0)
+        first.close()
+        serve(loop)
+        assert not servers["0"].attached
+        trace.irq(2, 0)
+        lines = b"writel 0xfee00000 0x0\n" + 2 * b"writel 0xfee02000 0x0\n"
+        assert qtest.recv(200) == lines
+        for peer in (second, qtest):
+            peer.close()
+    trace.close()

@@ -30,9 +30,10 @@ def test_exec_says_what_is_wrong(
 @pytest.mark.parametrize(
     ("ports", "line"),
     [
-        (["0"], "--port must be NUMBER=SOCKET"),
+        (["0"], "--port must be PORT[.1]=SOCKET"),
         (["3=/x"], "port number must be one of"),
-        (["0=/x", "0=/y"], "stands twice"),
+        (["0=/x", "0=/y"], "--port 0 is given twice"),
+        (["0=/x", "2.1=/y"], "give --port 2 too"),
         (["0=/nonexistent/x"], "cannot listen at"),
     ],
 )

@@ -56,7 +56,7 @@ def qemu_guests(
     recorder: Recorder, loop: Loop, spec: QemuSpec, rundir: Path, words: list[str], *, one_vm: bool
 ) -> list[QemuGuest]:
     """Guests that are still off, one for each port or `one_vm` for all; `words` go to their kernels' command lines."""
-    each = [[port] for port in recorder.ports.values()]
+    each = [[door for door in recorder.doors.values() if door.number == number] for number in recorder.ports]
     groups = [[door for doors in each for door in doors]] if one_vm else each
     return [
         QemuGuest(doors, loop, spec, rundir, " ".join([*words, f"ntbtrace.port={doors[0].number}"])) for doors in groups
