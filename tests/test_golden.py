@@ -8,7 +8,7 @@ import pytest
 import device
 from ntbtrace.event import Kind, Status, port_of
 from ntbtrace.replay.player import Player
-from ntbtrace.trace import open_trace
+from ntbtrace.trace import FORMAT_VERSION, open_trace
 
 TRACES = Path(__file__).parent.parent / "traces"
 GOLDEN = sorted(TRACES.glob("*.ntbt"))
@@ -18,7 +18,7 @@ MAX_BYTES = 2_000_000
 
 def test_they_are_all_there_small_and_described() -> None:
     assert {path.stem for path in GOLDEN} >= NAMES
-    assert sum(path.stat().st_size for path in GOLDEN) < MAX_BYTES
+    assert sum(path.stat().st_size for path in TRACES.glob("**/*.ntbt")) < MAX_BYTES
     described = (TRACES / "README.md").read_text()
     assert [path.name for path in GOLDEN if f"`{path.name}`" not in described] == []
 
@@ -27,10 +27,22 @@ def test_they_are_all_there_small_and_described() -> None:
 def test_a_golden_file_is_readable_and_replays(path: Path) -> None:
     with open_trace(path) as trace:
         assert trace.closed
-        assert trace.format_version == 1
+        assert trace.format_version == FORMAT_VERSION
         assert len(list(trace)) == len(trace) > 1000
         if trace.header.model_version == device.MODEL_VERSION:
             assert Player(trace).run() is None
+
+
+@pytest.mark.parametrize("path", sorted(TRACES.glob("v*/*.ntbt")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_file_of_an_earlier_version_is_readable(path: Path) -> None:
+    with open_trace(path) as trace:
+        assert trace.format_version == int(path.parent.name[1:])
+        assert len(list(trace)) == len(trace) > 1000
+        assert trace.registers.find("OUTDBELLSET")
+
+
+def test_there_are_files_of_every_earlier_version() -> None:
+    assert {path.parent.name for path in TRACES.glob("v*/*.ntbt")} == {f"v{i}" for i in range(1, FORMAT_VERSION)}
 
 
 def test_stock_perf_meets_a_closed_window_and_the_fixed_one_does_not() -> None:

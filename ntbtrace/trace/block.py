@@ -2,7 +2,7 @@
 """Block: a run of events with consecutive seqs, by column; the device's state before the first of them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,12 @@ from ntbtrace.trace.layout import (
     PAYLOAD_PART,
     ROW_DTYPE,
     SNAPSHOT_PART,
+    Encoding,
     FrameType,
 )  # fmt: skip
 from ntbtrace.trace.summary import BlockInfo, Rows, encode_summary, summarize
 
+TELLING = ("kind", "cause")  # the columns that say which row is whose effect
 NO_CAUSE = -1  # in columns["cause"]
 _NAMES = tuple(name for name in Event._fields if name != "data")
 _make = tuple.__new__
@@ -161,9 +163,10 @@ def encode_block(
     """The frame of an EVENTS block. `rows`: at least one, of ROW_DTYPE. `pause` is called now and then."""
     info = summarize(first_seq, rows)
     entries, stored = [], []
+    of = codec.causes(rows["kind"], rows["cause"])
     for name, number in COLUMNS.items():
         pause()
-        encoding, width, raw, data = codec.encode(name, rows[name])
+        encoding, width, raw, data = codec.encode(name, rows[name], of)
         stored.append(data)
         entries.append(PART.pack(number, encoding, width, len(data), raw))
     for number, plain in ((SNAPSHOT_PART, snapshot), (PAYLOAD_PART, payload)):
@@ -180,10 +183,15 @@ def decode_block(info: BlockInfo, frame: Frame, path: Path) -> Block:
     def column(name: str) -> Array:
         encoding, width, data, raw = parts[COLUMNS[name]]
         with reading(path, frame.offset, f"column {name}"):
-            if raw != codec.raw_length(encoding, width, info.count):
-                raise ValueError(f"{raw} bytes do not hold {info.count} items")
+            codec.check(encoding, width, raw, info.count)
+            if encoding & Encoding.CAUSED and name in TELLING:
+                raise ValueError("it is told by itself")
             dtype: np.dtype[Any] = ROW_DTYPE[name]
-            return codec.decode(encoding, width, expand(data, raw, raw), dtype, info.count)
+            return codec.decode(encoding, width, expand(data, raw, raw), dtype, info.count, causes)
+
+    @cache
+    def causes() -> codec.Causes | None:
+        return codec.causes(*map(column, TELLING))
 
     def plain(number: int) -> bytes:
         _, _, data, raw = parts[number]

@@ -1,43 +1,81 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A column of a block as bytes, and back."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ntbtrace.event import EFFECTS
 from ntbtrace.trace.guard import compress
-from ntbtrace.trace.layout import Encoding
+from ntbtrace.trace.layout import DICT_COUNT, MAX_DICT, Encoding
 
 Array = NDArray[Any]
 
 _WIDTHS = (1, 2, 4, 8)
 _SIGN = np.uint64(63)
 _ONE = np.uint64(1)
+_IS_EFFECT = np.isin(np.arange(256), [int(kind) for kind in EFFECTS])
 
 # What is tried; the shortest is kept. A column that is not here: as it is, it compresses well in any form.
 _PLAIN, _PLANES, _DELTA = Encoding(0), Encoding.PLANES, Encoding.DELTA
+_CAUSED, _DICT = Encoding.CAUSED, Encoding.DICT
 _TRIED = {
-    "t": (_DELTA | _PLANES,),
-    "offset": (_PLANES, _DELTA, _DELTA | _PLANES),  # registers; copies through a window
-    "value": (_PLAIN, _PLANES),  # a few values again and again; payload
-    "target": (_PLANES,),
+    "t": (_CAUSED | _DELTA | _PLANES,),  # effects have their cause's time
+    "offset": (_PLANES, _DICT, _CAUSED | _DELTA | _PLANES),  # registers; copies through a window
+    "value": (_DICT, _CAUSED | _PLANES, _PLAIN),  # a few values again and again; payload
+    "target": (_PLANES, _DICT),
 }
+_ALL = Encoding.CONSTANT | Encoding.DELTA | Encoding.PLANES | Encoding.CAUSED | Encoding.DICT
 
 
-def encode(name: str, column: Array) -> tuple[Encoding, int, int, bytes]:
+class Causes(NamedTuple):
+    """The rows of a block that are effects, those that are not, and for each effect the row of its cause."""
+
+    others: Array
+    effects: Array
+    owners: Array
+
+
+def causes(kinds: Array, distances: Array) -> Causes | None:
+    """From the columns kind and cause (seq - its seq, 0 for none); None where an effect's cause is not in the block."""
+    effects = np.flatnonzero(_IS_EFFECT[kinds])
+    owners = effects - distances[effects].astype(np.int64)
+    if len(effects) and (owners.min() < 0 or (owners >= effects).any() or _IS_EFFECT[kinds[owners]].any()):
+        return None
+    return Causes(np.flatnonzero(~_IS_EFFECT[kinds]), effects, owners)
+
+
+def encode(name: str, column: Array, of: Causes | None) -> tuple[Encoding, int, int, bytes]:
     """Encoding, width, raw length and compressed bytes of `column`: at least one unsigned integer."""
     column = np.ascontiguousarray(column)
     if (column == column[0]).all():
-        return _encode(Encoding.CONSTANT, column[:1])
-    tried = (_encode(encoding, column) for encoding in _TRIED.get(name, (_PLAIN,)))
-    return min(tried, key=lambda result: len(result[-1]))
+        return _encode(Encoding.CONSTANT, column[:1], None)
+    tried = _TRIED.get(name, (_PLAIN,))
+    if of is None:
+        tried = (*(encoding for encoding in tried if not encoding & _CAUSED), _PLANES)
+    results = (_encode(encoding, column, of) for encoding in tried)
+    return min(results, key=lambda result: len(result[-1]))
 
 
-def _encode(encoding: Encoding, column: Array) -> tuple[Encoding, int, int, bytes]:
-    items = _zigzag(column) if encoding & Encoding.DELTA else column
+def _encode(encoding: Encoding, column: Array, of: Causes | None) -> tuple[Encoding, int, int, bytes]:
+    items = column
+    if encoding & Encoding.CAUSED and of is not None:
+        items = np.concatenate((column[of.others], column[of.effects] - column[of.owners]))
+    if encoding & Encoding.DELTA:
+        items = _zigzag(items)
+    different = None
+    if encoding & Encoding.DICT:
+        different, numbers = np.unique(items, return_inverse=True)
+        if len(different) > MAX_DICT:
+            return _encode(encoding & ~Encoding.DICT, column, of)
     needed = int(items.max()).bit_length()
     width = next(width for width in _WIDTHS if needed <= 8 * width)
+    if different is not None:
+        table = DICT_COUNT.pack(len(different) - 1) + different.astype(f"<u{width}").tobytes()
+        raw = table + numbers.astype(_number_type(len(different))).tobytes()
+        return encoding, width, len(raw), compress(raw)
     items = items.astype(f"<u{width}", copy=False)
     if encoding & Encoding.PLANES:
         items = items.view(np.uint8).reshape(-1, width).T
@@ -45,18 +83,34 @@ def _encode(encoding: Encoding, column: Array) -> tuple[Encoding, int, int, byte
     return encoding, width, len(raw), compress(raw)
 
 
-def raw_length(encoding: int, width: int, count: int) -> int:
-    """How many raw bytes `count` rows have. Raises ValueError for an encoding that does not exist."""
-    if width not in _WIDTHS or encoding & ~int(Encoding.CONSTANT | Encoding.DELTA | Encoding.PLANES):
+def _number_type(count: int) -> str:
+    return "<u1" if count <= 256 else "<u2"
+
+
+def check(encoding: int, width: int, raw: int, count: int) -> None:
+    """Raise ValueError unless `raw` bytes can hold `count` rows in this way, which they are then expanded to."""
+    if width not in _WIDTHS or encoding & ~int(_ALL):
         raise ValueError(f"there is no column encoding {encoding} with items of {width} bytes")
-    return width if encoding & Encoding.CONSTANT else width * count
+    if encoding & Encoding.DICT:
+        fits = DICT_COUNT.size + width + count <= raw <= DICT_COUNT.size + MAX_DICT * width + 2 * count
+    else:
+        fits = raw == (width if encoding & Encoding.CONSTANT else width * count)
+    if not fits:
+        raise ValueError(f"{raw} bytes do not hold {count} items")
 
 
-def decode(encoding: int, width: int, raw: bytes, dtype: np.dtype[Any], count: int) -> Array:
-    """Undo encode(), from the raw bytes. Raises ValueError when an item does not fit `dtype`."""
+def decode(
+    encoding: int, width: int, raw: bytes, dtype: np.dtype[Any], count: int, of: Callable[[], Causes | None]
+) -> Array:
+    """Undo encode(), from the raw bytes that check() has passed. `of` is asked for CAUSED columns only.
+
+    Raises ValueError when the bytes are not what encode() makes.
+    """
     if width > dtype.itemsize:
         raise ValueError(f"items of {width} bytes where there can be {dtype.itemsize}")
-    if encoding & Encoding.PLANES:
+    if encoding & Encoding.DICT:
+        items = _look_up(raw, width, count)
+    elif encoding & Encoding.PLANES:
         planes = np.frombuffer(raw, np.uint8).reshape(width, -1)
         items = np.ascontiguousarray(planes.T).view(f"<u{width}").reshape(-1)
     else:
@@ -65,7 +119,28 @@ def decode(encoding: int, width: int, raw: bytes, dtype: np.dtype[Any], count: i
         items = np.repeat(items, count)
     if encoding & Encoding.DELTA:
         items = _unzigzag(items)
-    return items.astype(dtype, copy=False)
+    items = items.astype(dtype, copy=False)
+    return _restore(items, of()) if encoding & Encoding.CAUSED else items
+
+
+def _look_up(raw: bytes, width: int, count: int) -> Array:
+    different = DICT_COUNT.unpack_from(raw)[0] + 1
+    table = np.frombuffer(raw, f"<u{width}", different, DICT_COUNT.size)
+    numbers = np.frombuffer(raw, _number_type(different), offset=DICT_COUNT.size + different * width)
+    if len(numbers) != count or numbers.max() >= different:
+        raise ValueError(f"{len(numbers)} numbers of {different} items for {count} rows")
+    items: Array = table[numbers]
+    return items
+
+
+def _restore(items: Array, of: Causes | None) -> Array:
+    if of is None:
+        raise ValueError("it is told by its causes, and they are not in the block")
+    column = np.empty_like(items)
+    split = len(of.others)
+    column[of.others] = items[:split]
+    column[of.effects] = items[split:] + column[of.owners]
+    return column
 
 
 def _zigzag(column: Array) -> Array:

@@ -62,6 +62,12 @@ def decode_header(path: Path, start: bytes, body: bytes) -> Header:
     return header
 
 
+def version_of(start: bytes) -> int:
+    """The format version of a file that begins with `start`: HEADER.size bytes that body_length has passed."""
+    version: int = HEADER.unpack(start)[1]
+    return version
+
+
 def body_length(path: Path, start: bytes, size: int) -> int:
     """The length of the header's body, when `start` begins a trace that this version reads.
 

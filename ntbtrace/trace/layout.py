@@ -11,7 +11,7 @@ import numpy as np
 
 from ntbtrace.event import ROW, Kind
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1: without Encoding.CAUSED and DICT
 
 # Header: magic, version, reserved, stored and raw length of the body, CRC of all before and the body
 HEADER_MAGIC = b"\x89NTB\r\n\x1a\n"
@@ -49,10 +49,15 @@ PART = Struct("<BBBxII")  # id, encoding, width of an item, stored length, raw l
 class Encoding(IntFlag):
     """How a column became raw bytes: in this order."""
 
-    CONSTANT = 1  # one item stands for all rows
+    CAUSED = 8  # first the items of all rows that are no effects, then those of effects, less their cause's item
     DELTA = 2  # difference to the item before (the first: to 0), zigzag: 0, -1, 1, -2 -> 0, 1, 2, 3
+    DICT = 16  # number of different items, they themselves, then for each item its number among them
     PLANES = 4  # all items' lowest bytes, then all second bytes, ...
+    CONSTANT = 1  # one item stands for all rows
 
+
+DICT_COUNT = Struct("<H")  # of different items, less one; their numbers are u8 for up to 256, else u16
+MAX_DICT = 1 << 16
 
 SNAPSHOT_PART = 32
 PAYLOAD_PART = 33

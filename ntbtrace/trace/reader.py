@@ -14,10 +14,10 @@ from ntbtrace.event import Event
 from ntbtrace.trace.block import Block, block_of_rows, decode_block
 from ntbtrace.trace.frame import read_frame
 from ntbtrace.trace.guard import damaged, reading
-from ntbtrace.trace.header import Header, body_length, decode_header
+from ntbtrace.trace.header import Header, body_length, decode_header, version_of
 from ntbtrace.trace.index import Index, decode_index, find_index
 from ntbtrace.trace.journal import Kept, identity, read_journal
-from ntbtrace.trace.layout import FORMAT_VERSION, HEADER, TAIL, FrameType
+from ntbtrace.trace.layout import HEADER, TAIL, FrameType
 from ntbtrace.trace.registers import RegisterTable
 from ntbtrace.trace.summary import BlockInfo, decode_summary, summarize
 
@@ -41,6 +41,7 @@ class Source:
             length = body_length(path, start, self.size())
             body = os.pread(self.fd, length, HEADER.size)
             self.header = decode_header(path, start, body)
+            self.version = version_of(start)
         except OSError as error:
             os.close(self.fd)
             raise NtbTraceError(f"cannot read {path}: {error.strerror}") from error
@@ -109,7 +110,7 @@ class Trace:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._source = Source(path)
-        self.format_version = FORMAT_VERSION
+        self.format_version = self._source.version
         self.header: Header = self._source.header
         self._kept: dict[int, Kept] = {}
         self._cached: tuple[int, Block] | None = None

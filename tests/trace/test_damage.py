@@ -164,14 +164,23 @@ BOMB = lz4.block.compress(bytes(200 << 20), store_size=False)
         {3: (0, 8, BOMB, 200 << 20)},
         {3: (0, 8, BOMB, 8)},
         {1: (1, 3, b"abc", 3)},
-        {1: (8, 8, bytes(8), 8)},
+        {1: (32, 8, bytes(8), 8)},
+        {3: (16, 8, b"\0\0" + bytes(8) + b"\1", 11)},
+        {3: (16, 8, b"\1\0" + bytes(8) + b"\0", 11)},
+        {3: (16, 8, b"", 0)},
+        {3: (16, 8, BOMB, 200 << 20)},
+        {10: (8, 1, b"\4", 1)},
+        {5: (9, 4, bytes(4), 4)},
+        {10: (1, 1, b"\x10", 1), 1: (8, 8, bytes(8), 8)},
         {4: (1, 8, bytes(8), 8)},
         {5: (1, 4, b"\1\0\0\0", 4)},
         {10: (1, 1, b"\x21", 1), 4: (1, 4, b"\xff\xff\0\0", 4)},
         {10: (1, 1, b"\x21", 1), 4: (1, 4, b"\x09\0\0\0", 4), 3: (1, 8, b"\xff" * 8, 8)},
         {10: (1, 1, b"\x21", 1), 4: (1, 4, b"\xff\xff\xff\xff", 4), 33: (0, 1, bytes(100), 100)},
     ],
-    ids=["payload bomb", "snapshot bomb", "column bomb", "too much", "odd width", "unknown encoding", "too wide",
+    ids=["payload bomb", "snapshot bomb", "column bomb", "too much", "odd width", "unknown encoding",
+         "no such number", "dictionary too long", "no dictionary", "dictionary bomb", "kind by its causes",
+         "cause by its causes", "cause not in the block", "too wide",
          "cause before 0", "data without payload", "data far behind", "data too long"],
 )  # fmt: skip
 def test_forged_parts(tmp_path: Path, parts: dict[int, tuple[int, int, bytes, int]]) -> None:
@@ -238,7 +247,7 @@ def test_a_name_cannot_format_its_way_out(tmp_path: Path) -> None:
 def test_newer_version(whole: bytes, tmp_path: Path) -> None:
     path = tmp_path / "new.ntbt"
     path.write_bytes(whole[:8] + b"\7\0" + whole[10:])
-    with pytest.raises(TraceFormatError, match="trace is of format version 7, this ntbtrace reads up to 1: upgrade"):
+    with pytest.raises(TraceFormatError, match="trace is of format version 7, this ntbtrace reads up to 2: upgrade"):
         open_trace(path)
 
 

@@ -16,6 +16,7 @@ from ntbtrace.trace import TraceWriter
 from tests.trace.making import ROWS, Snapshots, event_lists, header, small_writer, traffic
 
 COLUMNS = ("t", "offset", "value", "size", "cause", "target", "endpoint", "bar", "status", "kind")
+WIDTHS = (64, 64, 64, 32, 32, 32, 8, 8, 8, 8)
 CARRY = {6, 7, 8, 32, 33, 35}
 
 
@@ -25,7 +26,7 @@ def expand(stored: bytes, raw: int) -> bytes:
 
 def read_header(data: bytes) -> tuple[dict, int]:
     magic, version, zero, stored, raw, crc = unpack_from("<8sHHIII", data)
-    assert (magic, version, zero) == (b"\x89NTB\r\n\x1a\n", 1, 0)
+    assert (magic, version, zero) == (b"\x89NTB\r\n\x1a\n", 2, 0)
     assert crc == zlib.crc32(data[24 : 24 + stored], zlib.crc32(data[:20]))
     return json.loads(expand(data[24 : 24 + stored], raw)), 24 + stored
 
@@ -43,10 +44,19 @@ def read_frames(data: bytes, at: int, end: int) -> list[tuple[int, int, bytes, b
 
 
 def read_column(encoding: int, width: int, raw: bytes, count: int) -> list[int]:
-    number = len(raw) // width
-    if encoding & 4:
-        raw = bytes(raw[plane * number + item] for item in range(number) for plane in range(width))
-    items = [int.from_bytes(raw[at : at + width], "little") for at in range(0, len(raw), width)]
+    """In the order in which the items are stored."""
+    if encoding & 16:
+        different = int.from_bytes(raw[:2], "little") + 1
+        table = [int.from_bytes(raw[2 + i * width :][:width], "little") for i in range(different)]
+        numbers = raw[2 + different * width :]
+        step = 1 if different <= 256 else 2
+        items = [table[int.from_bytes(numbers[i : i + step], "little")] for i in range(0, len(numbers), step)]
+        assert len(items) == count
+    else:
+        number = len(raw) // width
+        if encoding & 4:
+            raw = bytes(raw[plane * number + item] for item in range(number) for plane in range(width))
+        items = [int.from_bytes(raw[at : at + width], "little") for at in range(0, len(raw), width)]
     if encoding & 1:
         items *= count
     if encoding & 2:
@@ -56,6 +66,20 @@ def read_column(encoding: int, width: int, raw: bytes, count: int) -> list[int]:
             values.append(value)
         items = values
     return items
+
+
+def read_columns(parts: dict[int, tuple[int, int, bytes]], count: int) -> dict[str, list[int]]:
+    columns = {name: read_column(*parts[i], count) for i, name in enumerate(COLUMNS, 1)}
+    effects = [row for row in range(count) if 16 <= columns["kind"][row] < 32]
+    others = [row for row in range(count) if row not in set(effects)]
+    for i, (name, bits) in enumerate(zip(COLUMNS, WIDTHS, strict=True), 1):
+        if parts[i][0] & 8:
+            stored = columns[name]
+            items = dict(zip([*others, *effects], stored, strict=True))
+            for row in effects:
+                items[row] = (items[row] + items[row - columns["cause"][row]]) % 2**bits
+            columns[name] = [items[row] for row in range(count)]
+    return columns
 
 
 def read_block(summary: bytes, body: bytes) -> tuple[list[Event], bytes]:
@@ -72,7 +96,7 @@ def read_block(summary: bytes, body: bytes) -> tuple[list[Event], bytes]:
         parts[name] = (encoding, width, expand(body[at : at + stored], raw))
         at += stored
     assert at == len(body)
-    columns = {name: read_column(*parts[i], count) for i, name in enumerate(COLUMNS, 1)}
+    columns = read_columns(parts, count)
     payload = parts[33][2]
     events = []
     for row in range(count):
@@ -159,7 +183,7 @@ def test_reads_the_journal(tmp_path: Path) -> None:
         writer.append(event)
     data, trace = (tmp_path / "a.ntbt.journal").read_bytes(), writer.path.read_bytes()
     magic, version, row, ident, rows, payload, snapshot, crc = unpack_from("<8sHH16sIIII", data)
-    assert (magic, version, row, rows) == (b"\x89NTBJ\r\n\n", 1, 40, ROWS)
+    assert (magic, version, row, rows) == (b"\x89NTBJ\r\n\n", 2, 40, ROWS)
     assert crc == zlib.crc32(data[:40])
     assert ident == blake2b(trace[: read_header(trace)[1]], digest_size=16).digest()
     half = sum(-(-size // 4096) * 4096 for size in (4096 + snapshot, rows * 40, payload))
