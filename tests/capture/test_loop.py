@@ -2,6 +2,7 @@
 """The loop: one access a turn for everybody, and nobody ends it but `stop` and `until`."""
 
 import os
+from time import monotonic
 
 from ntbtrace.capture.loop import Loop
 
@@ -75,3 +76,60 @@ def test_a_step_ends_when_it_says_so() -> None:
     loop.idle(step)
     loop.run(lambda: False)
     assert len(steps) == 4
+
+
+def test_workers_take_turns_one_piece_a_turn() -> None:
+    loop, done = Loop(), []
+    fd = _ready()
+    left = {"a": 3, "b": 2, "idle": 0}
+
+    def worker(name: str) -> bool:
+        if not left[name]:
+            return False
+        left[name] -= 1
+        done.append(name)
+        return True
+
+    def serve() -> None:
+        done.append("guest")
+        if done.count("guest") == 8:
+            loop.stop()
+
+    loop.add(fd, serve)
+    for name in left:
+        loop.add_worker(lambda name=name: worker(name), lambda error: None)  # type: ignore[misc]
+    loop.run(lambda: False)
+    assert done[:10] == ["guest", "a", "guest", "b", "guest", "a", "guest", "b", "guest", "a"]
+    assert done[10:] == ["guest"] * 3
+    loop.remove(fd)
+    os.close(fd)
+
+
+def test_a_busy_worker_is_not_kept_waiting_and_an_idle_one_not_asked_for_ever() -> None:
+    loop, asked = Loop(), []
+
+    def worker() -> bool:
+        asked.append(1)
+        return len(asked) < 1000
+
+    loop.add_worker(worker, lambda error: None)
+    start = monotonic()
+    loop.run(lambda: len(asked) >= 1000, interval=0.05)
+    assert monotonic() - start < 5
+    assert len(asked) < 1010
+
+
+def test_a_worker_that_raises_is_removed() -> None:
+    loop, errors, asked = Loop(), [], []
+
+    def raises() -> bool:
+        asked.append(1)
+        raise RuntimeError("mine")
+
+    loop.add_worker(raises, errors.append)
+    loop.run(lambda: bool(errors), interval=0.01)
+    rounds = iter(range(3))
+    loop.run(lambda: next(rounds, None) is None, interval=0.01)
+    assert len(asked) == 1
+    assert [str(error) for error in errors] == ["mine"]
+    loop.remove_worker(raises)
