@@ -10,8 +10,18 @@ import pytest
 from device.host import Status
 from device.idt import doorbells, interrupts, lut, temperature, windows
 from device.idt.interrupts import INDBELLMSK, NTINTMSK
+from device.plx import engine
 from device.profile import PortProfile
-from tests.device import test_doorbells, test_interrupts, test_link, test_lut, test_temperature, test_windows
+from tests.device import (
+    test_dma_engine,
+    test_doorbells,
+    test_interrupts,
+    test_link,
+    test_lut,
+    test_temperature,
+    test_windows,
+)
+from tests.device.dma import Dma
 from tests.device.making import RICH, World, two
 
 Patch = pytest.MonkeyPatch
@@ -63,6 +73,14 @@ def keep_no_lut(patch: Patch) -> None:
 
 def take_every_bar_for_direct(patch: Patch) -> None:
     patch.setattr(windows, "TYPES", dict.fromkeys(windows.TYPES, windows.DIRECT))
+
+
+def start_no_transfer(patch: Patch) -> None:
+    patch.setattr(engine.Engine, "write_ctrl", engine.Engine.store)
+
+
+def transfer_in_the_own_memory_only(patch: Patch) -> None:
+    patch.setattr(windows.Windows, "reach", lambda self, address, length: None)
 
 
 def feel_no_temperature(patch: Patch) -> None:
@@ -125,6 +143,10 @@ FAULTS = {
     ),
     "no lookup table: its BAR is a direct window": Fault(
         take_every_bar_for_direct, lambda: test_lut.test_each_entry_is_a_window_of_its_own(two(profile=RICH), 0, 2)
+    ),
+    "no DMA: nothing starts": Fault(start_no_transfer, lambda: test_dma_engine.test_a_copy(Dma())),
+    "no DMA: windows are not seen": Fault(
+        transfer_in_the_own_memory_only, lambda: test_dma_engine.test_through_a_window_to_the_peer(Dma())
     ),
     "no temperature": Fault(
         feel_no_temperature, lambda: test_temperature.test_it_keeps_the_lowest_and_the_highest(with_sensor())
