@@ -7,12 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from re import search
+from typing import NamedTuple
 
 import pytest
 
 from ntbtrace.capture.guests import image
 from ntbtrace.capture.guests.qemu import PROGRAM
+from ntbtrace.event import Kind
+from tests.support import events
 
+WORKLOAD_S = 300
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -49,6 +54,42 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def cli() -> Run:
     return ntbtrace
+
+
+class Recorded(NamedTuple):
+    """A recording that ended well: the file, and each port's results as the guest reported them."""
+
+    path: Path
+    results: dict[int, dict[str, str]]
+
+
+@pytest.fixture
+def record(cli: Run, guest_image: image.GuestImage, tmp_path: Path) -> Callable[..., Recorded]:
+    """`record("tool", "--size", 4096)`: it succeeds, no guest's kernel complains, and it replays identical."""
+
+    def run(workload: str, *words: object) -> Recorded:
+        path = tmp_path / f"{workload}.ntbt"
+        argv = ["--guests", "qemu", "--workload", workload, "-o", path, "--timeout", WORKLOAD_S, *words]
+        done = cli("record", *argv, timeout=WORKLOAD_S + 60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        no_oops(path)
+        replays(path, cli)
+        lines = (line.split() for line in done.stdout.splitlines() if line.startswith("port "))
+        return Recorded(path, {int(n[:-1]): dict(word.split("=") for word in r if "=" in word) for _, n, *r in lines})
+
+    return run
+
+
+def no_oops(path: Path) -> None:
+    said = [event.data.decode(errors="replace") for event in events(path) if event.kind == Kind.CONSOLE and event.data]
+    assert said
+    assert not [line for line in said if search(r"Oops|BUG:|WARNING:|Kernel panic", line)]
+
+
+def replays(path: Path, cli: Run) -> None:
+    done = cli("replay", path, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "identical" in done.stdout
 
 
 class Recording:

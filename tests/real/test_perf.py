@@ -2,6 +2,7 @@
 """ntb_perf between real guests: the stock one writes into a closed window, the fixed one's bytes arrive."""
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from ntbtrace.trace import follow, open_trace
 from tests.real.conftest import Recording, Run
 from tests.support import events, rewrite
 
-SIZE = 1 << 16
+SIZE = 1 << 20
 REGISTERS_BAR = 0
 
 
@@ -35,6 +36,8 @@ def test_stock_perf_reports_and_the_trace_shows_the_closed_window(
         assert not any(event.kind == Kind.MEM_WRITE for event in trace)
     assert len(writes) >= SIZE // 4
     assert {event.status for event in writes} <= {Status.CLOSED, Status.LIMIT}
+    stats = cli("stats", path)
+    assert re.search(rf"^closed +{SIZE // 4:,} +0$", stats.stdout, re.MULTILINE), stats.stdout
     shown = cli("show", path, "--from", writes[0].seq, "--limit", 1)
     assert Status(writes[0].status).name.lower() in shown.stdout
     done = cli("replay", path, timeout=120)
