@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import device
 from ntbtrace import cli
 from ntbtrace.event import Kind
-from ntbtrace.trace import open_trace
+from ntbtrace.trace import FORMAT_VERSION, open_trace
 from tests.support import events, recorder, rewrite, simulate
 
 
@@ -29,7 +29,7 @@ def info(capsys: pytest.CaptureFixture[str], *words: str | Path) -> list[list[st
 
 def test_header(capsys: pytest.CaptureFixture[str], run: Path) -> None:
     text = "\n".join(" ".join(words) for words in info(capsys, run))
-    assert f"{run}, {run.stat().st_size:,} bytes, format 1" in text
+    assert f"{run}, {run.stat().st_size:,} bytes, format {FORMAT_VERSION}" in text
     assert "closed cleanly" in text
     assert f"89HPES24NT6AG2, model version {device.MODEL_VERSION}" in text
     assert "port 0 simulated; partition 0, bars BAR0=registers BAR2=" in text
