@@ -148,6 +148,7 @@ class RegisterMap:
                         one.access.value,
                         {str(k): v for k, v in one.values.items()},
                         one.reset,
+                        one.doc,
                     ]
                     for one in row.fields
                 ],

@@ -76,14 +76,14 @@ ROWS = (
              "Power management control and status. D3hot is stored and closes nothing.", f"{HEADER}: IDT_NT_PMCSR; PCI Power Management Specification 1.2, 3.2.4"),
     Register("MSICAP", 0x0D0, (Field("ID", 0, 8, RO, MSI_CAP_ID), Field("NEXT", 8, 8, RO, 0), Field("EN", 16, 1, RW, 0),
                                Field("MME", 20, 3, RW, 0), Field("A64", 23, 1, RO, 1)),
-             "MSI capability: one vector, 64-bit address. Not in the list in INTx mode.", f"{PCI} 6.8.1; place inferred (FACTS 2)",
+             "MSI capability: one vector, 64-bit address. Not in the list in INTx mode.", f"{PCI} 6.8.1; place inferred",
              write="write_interrupts"),
     Register("MSIADDR", 0x0D4, word(RW, 0, "ADDRESS"), "MSI address.", f"{PCI} 6.8.1.4"),
     Register("MSIUADDR", 0x0D8, word(RW, 0, "ADDRESS"), "MSI upper address.", f"{PCI} 6.8.1.5"),
     Register("MSIMDATA", 0x0DC, (Field("DATA", 0, 16, RW, 0),), "MSI data.", f"{PCI} 6.8.1.6"),
     Register("ECFGADDR", 0x0F8, (Field("REG", 0, 12, RW, 0),), "Offset of the register behind ECFGDATA.",
-             "inferred: the family's pair for hosts without extended configuration space (FACTS 1.3)"),
-    Register("ECFGDATA", 0x0FC, word(), "The register at ECFGADDR.", "inferred (FACTS 1.3)",
+             "inferred: the family's pair for hosts without extended configuration space"),
+    Register("ECFGDATA", 0x0FC, word(), "The register at ECFGADDR.", "inferred",
              read="read_ecfgdata", write="write_ecfgdata"),
     Register("NTCTL", 0x400, _flags(RW, ("IDPROTDIS", 0), ("CPEN", 1), ("RNS", 2), ("ATP", 3)),
              "NT endpoint control. CPEN lets completions through; IDPROTDIS makes the mapping table needless.", f"{HEADER}: IDT_NT_NTCTL; ntb_hw_idt.c: idt_ntb_local_link_enable",
@@ -171,12 +171,12 @@ PORT_SPACE, PORT_STRIDE = 0x1000, 0x2000  # a port's NT function in the global s
 PORT_INDEX = {(port * PORT_STRIDE + PORT_SPACE) >> 12: port for port in FAMILY_PORTS}
 
 INBOUND_BASE = 0x1000  # behind the function's own registers
-_FACTS = "FACTS 2: the inbound-window registers of the C device; what they do is inferred"
+_ADDED = "offset and name: the C device inside QEMU that adds them; what they do is inferred"
 INBOUND = (
-    Register("TPART", 0x1000, (Field("PART", 0, 3, RW, 0),), "Partition of the peer whose window is meant.", _FACTS),
-    Register("LUTOFF", 0x1004, (Field("INDEX", 0, 5, RW, 0), Field("BAR", 8, 3, RW, 0)), "The peer's BAR, and the entry of its lookup table.", _FACTS),
-    Register("LDATA", 0x1008, word(RW, 0, "ADDRESS"), "Where the window leads in the own memory, lower half.", _FACTS, write="write_inbound"),
-    Register("HDATA", 0x100C, word(RW, 0, "ADDRESS"), "Where the window leads, upper half.", _FACTS, write="write_inbound"),
-    Register("LLIMIT", 0x1010, word(RW, 0, "SIZE"), "The window's size in bytes, lower half; 0 closes it.", _FACTS, write="write_inbound"),
-    Register("HLIMIT", 0x1014, word(RW, 0, "SIZE"), "The window's size, upper half.", _FACTS, write="write_inbound"),
+    Register("TPART", 0x1000, (Field("PART", 0, 3, RW, 0),), "Partition of the peer whose window is meant.", _ADDED),
+    Register("LUTOFF", 0x1004, (Field("INDEX", 0, 5, RW, 0), Field("BAR", 8, 3, RW, 0)), "The peer's BAR, and the entry of its lookup table.", _ADDED),
+    Register("LDATA", 0x1008, word(RW, 0, "ADDRESS"), "Where the window leads in the own memory, lower half.", _ADDED, write="write_inbound"),
+    Register("HDATA", 0x100C, word(RW, 0, "ADDRESS"), "Where the window leads, upper half.", _ADDED, write="write_inbound"),
+    Register("LLIMIT", 0x1010, word(RW, 0, "SIZE"), "The window's size in bytes, lower half; 0 closes it.", _ADDED, write="write_inbound"),
+    Register("HLIMIT", 0x1014, word(RW, 0, "SIZE"), "The window's size, upper half.", _ADDED, write="write_inbound"),
 )  # fmt: skip

@@ -39,7 +39,7 @@ ROWS = (
     Register("PLX_CACHEHDR", 0x00C, (Field("CLS", 0, 8, RW, 0), Field("LTIMER", 8, 8, RO, 0), Field("HDR", 16, 8, RO, 0)),
              "Cache line size, latency timer, header type.", f"{PCI} 6.2.1, 6.2.4"),
     Register("PLX_BAR0", 0x010, (Field("FLAGS", 0, 4, RO, 0), Field("ADDRESS", 14, 18, RW, 0)),
-             "Base address of these registers: 16 KiB, 32-bit.", f"{PCI} 6.2.5.1; {DRIVER}: plx_dma_probe; size inferred (FACTS 1.7)"),
+             "Base address of these registers: 16 KiB, 32-bit.", f"{PCI} 6.2.5.1; {DRIVER}: plx_dma_probe; size inferred"),
     Register("PLX_SUBID", 0x02C, (Field("SUBVENDOR", 0, 16, RO), Field("SUBSYSTEM", 16, 16, RO)),
              "Subsystem ids.", f"{PCI} 6.2.4"),
     Register("PLX_CAPPTR", 0x034, (Field("POINTER", 0, 8, RO, 0),),

@@ -62,7 +62,7 @@ def _row(row: Row) -> Iterator[str]:
     step = f", then every {row.stride:#x}" if len(row.elements) > 1 else ""
     place = f" at {row.elements[0].offset:#x}{step}" if row.addressed else ""
     yield from (f"### {row.label}{place}", "", f"{row.doc} Source: {row.source}.", "")
-    yield from ("| bits | field | access | reset | values |", "|---|---|---|---|---|")
+    yield from ("| bits | field | access | reset | values | what |", "|---|---|---|---|---|---|")
     for one in sorted(row.fields, key=lambda one: one.lsb, reverse=True):
-        yield f"| {bits(one)} | {one.name} | {one.access} | {reset_name(one)} | {value_names(one)} |"
+        yield f"| {bits(one)} | {one.name} | {one.access} | {reset_name(one)} | {value_names(one)} | {one.doc} |"
     yield ""

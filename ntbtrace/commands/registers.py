@@ -89,6 +89,7 @@ def _describe(chip: Chip, found: Found, value: int | None) -> Iterator[str]:
     yield f"  {'bits':<6} {'field':<10} {'access':<6} {'reset':<10} {'values' if value is None else 'value'}".rstrip()
     for one in fields:
         text = value_names(one) if value is None else named(field_value(one, value), one.values)
+        text = f"{text} {one.doc}" if one.doc else text
         yield f"  {bits(one):<6} {one.name:<10} {one.access:<6} {reset_name(one):<10} {text}".rstrip()
     if value is not None:
         yield from _reserved(row, value)

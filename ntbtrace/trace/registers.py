@@ -22,6 +22,7 @@ class Field:
     access: str
     values: dict[int, str]
     reset: int | None
+    doc: str = ""
 
 
 class RegisterTable:
@@ -81,8 +82,9 @@ class RegisterTable:
 
 
 def _field(row: Sequence[Any]) -> Field:
-    name, lsb, width, access, values, reset = row
+    name, lsb, width, access, values, reset, *doc = row  # no doc in format version 1
     if not (0 <= lsb < 64 and 0 < width <= 64):
         raise ValueError(f"field {name} of {width} bits at bit {lsb}")
     names = {int(k, 0): str(v) for k, v in values.items()}
-    return Field(str(name), int(lsb), int(width), str(access), names, None if reset is None else int(reset))
+    unproven = None if reset is None else int(reset)
+    return Field(str(name), int(lsb), int(width), str(access), names, unproven, str(doc[0]) if doc else "")

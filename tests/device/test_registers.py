@@ -49,7 +49,8 @@ def test_the_table_in_a_trace_names_every_register():
         assert row["width"] == 32
         assert row["space"] in ("nt", "switch", "behind", "inbound", "plx")
         assert row["fields"]
-        for name, lsb, width, access, values, reset in row["fields"]:
+        for name, lsb, width, access, values, reset, doc in row["fields"]:
+            assert isinstance(doc, str)
             assert name.isupper()
             assert 0 <= lsb < lsb + width <= 32
             assert access in ("RO", "RW", "RW1C", "WO")
