@@ -39,9 +39,10 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
 
 
 def fields(lines: list[str]) -> dict[str, str]:
-    """Of a decoded value: what stands behind each field's reset."""
+    """Of a decoded value: what stands behind each field's reset, or that."""
     at = next(n for n, line in enumerate(lines) if line.split()[:2] == ["bits", "field"])
-    return {line.split()[1]: (line.split() + [""])[4] for line in lines[at + 1 :] if "reserved" not in line}
+    rows = [line.split() for line in lines[at + 1 :] if "reserved" not in line]
+    return {words[1]: words[min(4, len(words) - 1)] for words in rows}
 
 
 def test_the_list_has_every_row_once(capsys: pytest.CaptureFixture[str], chip: Chip) -> None:
