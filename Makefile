@@ -43,13 +43,15 @@ vm: $(VENV)/.installed packages
 traces: $(VENV)/.installed packages
 	$(NTBTRACE) guest build
 	$(RECORD) --workload pingpong -o traces/pingpong.ntbt
-	$(RECORD) --workload tool -o traces/messages-and-doorbells.ntbt
+	$(RECORD) --workload tool --size 256 -o traces/tool.ntbt
 	$(RECORD) --workload perf --size 16384 -o traces/perf-stock.ntbt
 	$(RECORD) --workload perf-fixed --size 16384 -o traces/perf-fixed.ntbt
-
-# The pages that are made from tables; tests/commands/test_registers.py says when they are stale.
-docs: $(VENV)/.installed
-	$(NTBTRACE) registers --markdown > docs/registers.md
+	$(RECORD) --workload perf-dma --size 16384 -o traces/perf-dma.ntbt
+	$(RECORD) --workload dmatest --count 50 -o traces/dmatest.ntbt
+	$(RECORD) --workload three -o traces/three.ntbt
+	$(RECORD) --workload storm --count 20 -o traces/storm.ntbt
+	$(RECORD) --workload reload --count 2 -o traces/reload.ntbt
+	$(RECORD) --workload reboot --count 1 -o traces/reboot.ntbt
 
 packages:
 	@missing=$$(for p in $(VM_PACKAGES); do \

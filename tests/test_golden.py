@@ -12,7 +12,7 @@ from ntbtrace.trace import FORMAT_VERSION, open_trace
 
 TRACES = Path(__file__).parent.parent / "traces"
 GOLDEN = sorted(TRACES.glob("*.ntbt"))
-NAMES = {"pingpong", "messages-and-doorbells", "perf-stock", "perf-fixed"}
+NAMES = {"pingpong", "tool", "perf-stock", "perf-fixed", "perf-dma", "dmatest", "three", "storm", "reload", "reboot"}
 MAX_BYTES = 2_000_000
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import device
 from ntbtrace.errors import SetupError
 
-LUT_AND_DIRECT = {"BAR0": "registers", "BAR2": {"size": "64K", "type": "lut12"}, "BAR4": "64K"}
+LUT_AND_DIRECT = {"BAR0": "registers", "BAR2": {"size": "16K", "type": "lut12"}, "BAR4": "64K"}
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 
 # wait_for SECONDS COMMAND...: until the command succeeds
 wait_for() {
-    left=$(($1 * 10))
+    left=$(($1 * 50))
     shift
     until "$@"; do
         left=$((left - 1))
         [ $left -gt 0 ] || return 1
-        usleep 100000
+        usleep 20000
     done
 }
 
