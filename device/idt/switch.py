@@ -114,6 +114,9 @@ class IdtSwitch(Events, Temperature):
             self.update_link(one)
         elif what == Inject.HOT_RESET and one is not None:
             one.hot_reset()
+            engine = self.functions.get((port, FUNCTION))
+            if engine is not None:
+                engine.reset()
         elif what == Inject.FAILOVER and one is not None:
             self.happen(FAILOVERS, one.partition)
         elif what == Inject.POKE:

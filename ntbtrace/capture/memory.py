@@ -58,7 +58,8 @@ class MappedMemory:
     def read(self, address: int, length: int) -> bytes | None:
         index = self._find(address, length)
         if index is None:
-            return None
+            pieces = [self.read(at, size) for at, size in self._pieces(address, length)]
+            return None if None in pieces or not pieces else b"".join(piece for piece in pieces if piece)
         region = self._regions[index]
         at = address - region.address
         if self._mappable[index]:
@@ -72,7 +73,9 @@ class MappedMemory:
     def write(self, address: int, data: bytes) -> bool:
         index = self._find(address, len(data))
         if index is None:
-            return False
+            pieces = self._pieces(address, len(data))
+            parts = [data[at - address : at - address + size] for at, size in pieces]
+            return bool(pieces) and all(self.write(at, part) for (at, _), part in zip(pieces, parts, strict=True))
         region = self._regions[index]
         at = address - region.address
         if self._mappable[index]:
@@ -91,6 +94,21 @@ class MappedMemory:
             return None
         region = self._regions[index]
         return index if address + length <= region.address + region.size else None
+
+    def _pieces(self, address: int, length: int) -> list[tuple[int, int]]:
+        """(address, bytes) of the parts of a place that lies in several regions without a gap; none if there is one."""
+        pieces = []
+        index = bisect_right(self._starts, address) - 1
+        while length:
+            if not 0 <= index < len(self._regions):
+                return []
+            region = self._regions[index]
+            size = min(length, region.address + region.size - address)
+            if size <= 0 or address < region.address:
+                return []
+            pieces.append((address, size))
+            address, length, index = address + size, length - size, index + 1
+        return pieces
 
     def _mapping(self, index: int) -> mmap.mmap:
         mapping = self._maps[index]

@@ -3,7 +3,7 @@
 
 import pytest
 
-from device.host import Status
+from device.host import Inject, Status
 from device.plx.engine import LAPS, MAX_COUNT, PIECE_BYTES, PIECE_STEPS
 from tests.device.dma import (
     ABORT,
@@ -352,12 +352,17 @@ def test_without_bus_master_it_stands_still(dma: Dma) -> None:
     assert dma.written_back(number) == SUCCESS | 4
 
 
-@pytest.mark.parametrize("end", ["reset", "detach"])
+@pytest.mark.parametrize("end", ["reset", "detach", "hot reset of the port"])
 def test_a_reset_ends_it(dma: Dma, end: str) -> None:
     dma.descriptor(2 * PIECE_BYTES)
     dma.start()
     dma.engine.work(PIECE_BYTES)
-    getattr(dma.engine, end)()
+    dma.switch.inject(2, Inject.HOT_RESET, 0, 0)
+    assert dma.engine.active, "another port's"
+    if end.startswith("hot"):
+        dma.switch.inject(0, Inject.HOT_RESET, 0, 0)
+    else:
+        getattr(dma.engine, end)()
     assert not dma.engine.active
     assert dma.engine.flags == 0
     assert dma.status == Status.OK
