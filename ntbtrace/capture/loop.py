@@ -59,7 +59,7 @@ class Loop:
         next_tick = monotonic() + interval
         busy = False
         while not self._stopped:
-            for fd, _ in poll(0 if self._steps or busy else interval):
+            for fd, _ in poll(0 if busy or self._steps else interval):
                 entry = handlers.get(fd)
                 if entry is None:  # removed by a handler of this very turn
                     continue
@@ -67,7 +67,7 @@ class Loop:
                     entry[0]()
                 except Exception as error:  # whatever one peer provokes, the others go on
                     self._fail(fd, entry[1], error)
-            busy = bool(self._workers) and self._work()
+            busy = self._work() if self._workers else False
             if self._steps:
                 self._steps = [step for step in self._steps if step()]
             if monotonic() >= next_tick:

@@ -57,6 +57,7 @@ _ACCESS_SIZE, _ACCESS_PAYLOAD = ACCESS.size, ACCESS.size - HEADER.size
 _unpack_access = ACCESS.unpack_from
 _pack_value = Struct("=Q").pack_into
 _MASKS = {size: (1 << 8 * size) - 1 for size in (1, 2, 4, 8)}
+_VALUE_AT = HEADER.size
 _BARS = range(0x10, 0x28)
 
 
@@ -108,10 +109,22 @@ class Connection:
         if count == 0:
             self.close("the peer closed the connection")
             return
-        if count == _ACCESS_SIZE and not have and not self._fds:
+        if count == _ACCESS_SIZE and not have and not self._fds:  # the hot path: one access, answered here
             command, payload, address, value, size, _ = _unpack_access(self._buffer)
-            if command in _ACCESSES and payload == _ACCESS_PAYLOAD and size in _MASKS:
-                self._access(command, address, value, size)
+            if payload == _ACCESS_PAYLOAD and command in _ACCESSES and size in _MASKS:
+                offset = address - self._start
+                if not 0 <= offset < self._size:
+                    offset = self._find_bar(address)
+                if command == _BAR_WRITE:
+                    self._write(self._bar, offset, size, value & _MASKS[size])
+                    answer = 0
+                else:
+                    answer = self._read(self._bar, offset, size)
+                _pack_value(self._reply, _VALUE_AT, answer)
+                try:
+                    self._send(self._reply)
+                except OSError as error:
+                    self._refused(error)
                 return
         self._have = have + count
         try:
@@ -153,11 +166,14 @@ class Connection:
         self._start, self._size, self._bar = 0, 0, NO_BAR
 
     def _answer(self, value: int) -> None:
-        _pack_value(self._reply, HEADER.size, value)
+        _pack_value(self._reply, _VALUE_AT, value)
         try:
             self._send(self._reply)
         except OSError as error:
-            self.close(f"the peer does not take its reply: {error.strerror}")
+            self._refused(error)
+
+    def _refused(self, error: OSError) -> None:
+        self.close(f"the peer does not take its reply: {error.strerror}")
 
     def _messages(self) -> None:
         while self.open and self._have >= HEADER.size:
