@@ -62,8 +62,9 @@ class MappedMemory:
             return None if None in pieces or not pieces else b"".join(piece for piece in pieces if piece)
         region = self._regions[index]
         at = address - region.address
-        if self._mappable[index]:
-            return self._mapping(index)[at : at + length]
+        mapping = self._mapping(index)
+        if mapping is not None:
+            return mapping[at : at + length]
         try:
             data = os.pread(region.fd, length, region.offset + at)
         except OSError:
@@ -78,8 +79,9 @@ class MappedMemory:
             return bool(pieces) and all(self.write(at, part) for (at, _), part in zip(pieces, parts, strict=True))
         region = self._regions[index]
         at = address - region.address
-        if self._mappable[index]:
-            self._mapping(index)[at : at + len(data)] = data
+        mapping = self._mapping(index)
+        if mapping is not None:
+            mapping[at : at + len(data)] = data
             return True
         try:
             if os.fstat(region.fd).st_size < region.offset + at + len(data):
@@ -110,11 +112,15 @@ class MappedMemory:
             address, length, index = address + size, length - size, index + 1
         return pieces
 
-    def _mapping(self, index: int) -> mmap.mmap:
+    def _mapping(self, index: int) -> mmap.mmap | None:
+        """The region, mapped; None for one that is read and written instead."""
         mapping = self._maps[index]
-        if mapping is None:
+        if mapping is None and self._mappable[index]:
             region = self._regions[index]
-            mapping = self._maps[index] = mmap.mmap(region.fd, region.size, offset=region.offset)
+            try:
+                mapping = self._maps[index] = mmap.mmap(region.fd, region.size, offset=region.offset)
+            except (OSError, ValueError, OverflowError):  # more than there is room for, or no huge pages left
+                self._mappable[index] = False
         return mapping
 
     def close(self) -> None:

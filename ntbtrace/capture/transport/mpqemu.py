@@ -17,6 +17,7 @@ from ntbtrace.capture.engine_port import EnginePort
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.memory import MappedMemory, Region
 from ntbtrace.capture.port import Port
+from ntbtrace.capture.transport.intx import check_eventfds
 from ntbtrace.errors import ProtocolError
 from ntbtrace.event import NO_BAR, IrqMode
 
@@ -128,7 +129,7 @@ class Connection:
                 return
         self._have = have + count
         try:
-            if flags & socket.MSG_CTRUNC:
+            if flags & socket.MSG_CTRUNC or len(self._fds) > MAX_FDS:
                 raise ProtocolError(f"more than {MAX_FDS} file descriptors came with one message")
             self._messages()
         except ProtocolError as error:
@@ -202,6 +203,7 @@ class Connection:
             if len(fds) != 2:
                 raise ProtocolError(f"SET_IRQFD must come with 2 eventfds, not {len(fds)}")
             first, second = fds
+            check_eventfds(first, second)
             fds.clear()
             self._sink.set_eventfds(first, second)
         elif fds:

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The wire protocol of x-pci-proxy-dev, message by message."""
 
+import fcntl
 import os
+import select
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ntbtrace.capture.transport.mpqemu import Command
+from ntbtrace.capture.transport.mpqemu import MAX_FDS, Command
 from ntbtrace.event import NO_BAR, Event, Kind, Status
 from tests.capture.transport.peer import BARS, Bench, access, config, memfd, message, open_fds, sysmem
 from tests.support import events
@@ -227,3 +230,72 @@ def test_a_peer_that_reads_no_replies_is_let_go(bench: Bench) -> None:
         pass
     assert not bench.connections[0].open
     assert bench.peers[2].cfg_read(0) == 0x8091111D
+
+
+def _fds_that_are_no_irqfds(kind: str) -> list[int]:
+    match kind:
+        case "pipes":
+            return list(os.pipe())
+        case "a socket":
+            ours, theirs = socket.socketpair()
+            theirs.close()
+            return [os.eventfd(0), ours.detach()]
+        case "one twice":
+            fd = os.eventfd(0)
+            return [fd, os.dup(fd)]
+        case "an epoll":
+            with select.epoll() as epoll:
+                return [os.eventfd(0), os.dup(epoll.fileno())]
+    raise AssertionError(kind)
+
+
+@pytest.mark.parametrize("kind", ["pipes", "a socket", "one twice", "an epoll"])
+def test_interrupts_go_to_two_eventfds_and_to_nothing_else(bench: Bench, kind: str) -> None:
+    fds = _fds_that_are_no_irqfds(kind)
+    bench.peers[0].send(message(Command.SET_IRQFD), fds)
+    for fd in fds:
+        os.close(fd)
+    assert bench.peers[0].gone()
+    assert bench.peers[2].cfg_read(0) == 0x8091111D
+    assert b"must come with two eventfds" in (last(bench, Kind.FAULT).data or b"")
+
+
+def test_an_eventfd_that_is_full_and_blocking_stops_nobody(bench: Bench) -> None:
+    """The peer has the same open file: it can fill the counter, and make it blocking, at any time."""
+    asserted, resample = os.eventfd(0), os.eventfd(0)
+    peer = bench.peers[0]
+    peer.send(message(Command.SET_IRQFD), [asserted, resample])
+    peer.boot()
+    peer.write(BARS[0] + 0x408, 0)
+    os.set_blocking(asserted, True)
+    os.eventfd_write(asserted, 2**64 - 2)
+    peer.write(BARS[0] + 0x420, 1)
+    assert bench.peers[2].cfg_read(0) == 0x8091111D
+    os.close(asserted)
+    os.close(resample)
+
+
+def test_fds_are_counted_over_a_whole_message(bench: Bench) -> None:
+    """A message that comes byte by byte, each with descriptors: the connection ends before they fill our table."""
+    before = open_fds()
+    fds = [os.eventfd(0) for _ in range(MAX_FDS)]
+    for byte in sysmem([(0, 0x1000, 0)])[:2]:
+        bench.peers[0].send(bytes([byte]), fds)
+    assert bench.peers[0].gone()
+    for fd in fds:
+        os.close(fd)
+    assert open_fds() <= before
+    assert b"file descriptors came with one message" in (last(bench, Kind.FAULT).data or b"")
+
+
+@pytest.mark.parametrize("size", [(1 << 63) - 4096, 1 << 46])
+def test_memory_that_cannot_be_mapped_costs_its_own_guest_alone(bench: Bench, size: int) -> None:
+    """Sparse, sealed, and larger than our address space: port 0 writes into it through its window."""
+    fd = os.memfd_create("huge", os.MFD_ALLOW_SEALING)
+    os.ftruncate(fd, size)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+    link(bench)
+    bench.peers[2].send(sysmem([(0, size, 0)]), [fd])
+    os.close(fd)
+    bench.peers[0].write(BARS[2] + 8, 0x1234)
+    assert bench.peers[0].read(BARS[2] + 8) == 0x1234
