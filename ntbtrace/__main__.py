@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`python -m ntbtrace` is `ntbtrace`."""
+"""`ntbtrace`, and `python -m ntbtrace`: a Ctrl-C is no traceback, even before the program is loaded."""
 
 import sys
 
-from ntbtrace.cli import main
+
+def run() -> int:
+    try:
+        from ntbtrace.cli import main
+
+        return main()
+    except KeyboardInterrupt:
+        return 130
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

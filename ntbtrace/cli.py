@@ -8,6 +8,7 @@ which returns the exit code. Only the module of the command that is asked for is
 """
 
 import argparse
+import io
 import os
 import sys
 import traceback
@@ -17,6 +18,7 @@ from typing import NoReturn
 
 from ntbtrace import __version__
 from ntbtrace.errors import NtbTraceError
+from ntbtrace.text import plain
 
 PROGRAM = "ntbtrace"
 COMMANDS = {
@@ -67,11 +69,15 @@ def build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; return its exit code. `argv` is without the program's name."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal's encoding lacks is no error
+            stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in argv
     try:
         args = build_parser(argv).parse_args(argv)
         code: int = args.run(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may have been closed before we came
+            sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return _fail("", EXIT_INTERRUPTED, debug)
@@ -92,5 +98,5 @@ def _fail(line: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     if line:
-        print(f"{PROGRAM}: {line}", file=sys.stderr)
+        print(f"{PROGRAM}: {plain(line)}", file=sys.stderr)
     return code

@@ -23,6 +23,7 @@ from ntbtrace.event import (
     port_name,
     port_of,
 )  # fmt: skip
+from ntbtrace.text import plain
 from ntbtrace.trace.registers import Field, RegisterTable
 
 HEADING = f"{'seq':>8} {'time':>12} {'port':>4}  {'kind':<12} {'place':<14} {'value':<18} what"
@@ -31,19 +32,6 @@ MAX_BYTES = 32  # of an event's data that are shown
 _CFG = frozenset((Kind.CFG_READ, Kind.CFG_WRITE))
 _MEMORY = frozenset((Kind.MEM_READ, Kind.MEM_WRITE))
 _TEXT = frozenset((Kind.ATTACH, Kind.DETACH, Kind.MARK, Kind.CONSOLE, Kind.FAULT))
-
-
-def plain(text: str | bytes) -> str:
-    r"""Printable text: what is not (control characters, bytes that are not UTF-8) stands as \x1b or
-    \u202e.
-    """
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode()
 
 
 def seconds(t: int) -> str:

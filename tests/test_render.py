@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ntbtrace.event import NO_BAR, NO_ENDPOINT, Event, Kind, Status
-from ntbtrace.render import Renderer, plain, seconds
+from ntbtrace.render import Renderer, seconds
+from ntbtrace.text import plain
 from ntbtrace.trace.registers import RegisterTable
 
 CTL, STS, SET = 1, 2, 3

@@ -44,6 +44,11 @@ class Port:
         self._id = endpoint_of(number, function)
         self._conceal = recorder.concealer.conceal_int if recorder.concealer is not None else None
 
+    @property
+    def untouched(self) -> bool:
+        """No access has come through this door."""
+        return not self._recorder.counts[self._id]
+
     def cfg_read(self, offset: int, size: int) -> int:
         """Read configuration space."""
         self._recorder.begin()

@@ -62,8 +62,8 @@ class PortSpec:
         name, equals, rest = text.partition("=")
         number, dot, function = name.partition(".")
         place, *options = rest.split(",")
-        if not equals or not number.isdecimal() or not place or (dot and function not in ("0", "1")):
-            raise SetupError(f"--port must be {FORM}, not {text!r}")
+        if not equals or not number.isdecimal() or len(number) > 3 or not place or (dot and function not in ("0", "1")):
+            raise SetupError(f"--port must be {FORM}, not {text[:200]!r}")
         path = Path(place).absolute()
         qtest: Path | None = beside.qtest if beside else qtest_path(path)
         for option in options:

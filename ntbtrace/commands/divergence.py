@@ -4,10 +4,11 @@
 from collections.abc import Iterator
 
 from ntbtrace.event import Event, Kind, port_name
-from ntbtrace.render import HEADING, Renderer, kind_name, place, plain, register_name, status_name
+from ntbtrace.render import HEADING, Renderer, kind_name, place, register_name, status_name
 from ntbtrace.replay.divergence import EFFECT, KIND, STATE, Difference, Divergence
 from ntbtrace.replay.explain import Explanation, explain
 from ntbtrace.replay.host import Effect
+from ntbtrace.text import plain
 from ntbtrace.trace import Trace
 from ntbtrace.trace.registers import RegisterTable
 

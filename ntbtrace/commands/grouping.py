@@ -10,7 +10,8 @@ from ntbtrace.commands.tables import Cell, Table
 from ntbtrace.event import SWITCH_OWNER
 from ntbtrace.query import Expression, columns, parse
 from ntbtrace.query.nodes import Column, Name
-from ntbtrace.render import kind_name, plain, status_name
+from ntbtrace.render import kind_name, status_name
+from ntbtrace.text import plain
 from ntbtrace.trace import Trace
 
 NS = 1_000_000_000

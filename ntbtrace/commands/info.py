@@ -11,7 +11,8 @@ from pathlib import Path
 from ntbtrace.commands.counting import count_groups, events_by, register_lines
 from ntbtrace.commands.options import natural
 from ntbtrace.event import port_name
-from ntbtrace.render import kind_name, plain, seconds
+from ntbtrace.render import kind_name, seconds
+from ntbtrace.text import plain
 from ntbtrace.trace import Trace, open_trace
 
 NAME = "info"

@@ -2,6 +2,7 @@
 """Types of command line options that several commands share."""
 
 import argparse
+import sys
 
 
 def natural(text: str) -> int:
@@ -10,6 +11,6 @@ def natural(text: str) -> int:
         number = int(text, 0)
     except ValueError:
         number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, not {text!r}")
+    if not 0 <= number <= sys.maxsize:
+        raise argparse.ArgumentTypeError(f"must be a whole number, 0 to {sys.maxsize}, not {text[:40]!r}")
     return number

@@ -4,17 +4,25 @@
 import tomllib
 from pathlib import Path
 
-from device.profile import Profile, ProfileError
+from device.profile import Profile
 from ntbtrace.errors import SetupError
+
+MAX_PROFILE = 1 << 20  # bytes
 
 
 def load_profile(path: Path) -> Profile:
     """The profile in the file. Raises SetupError with the file's name and what is wrong in it."""
     try:
-        return Profile.from_mapping(tomllib.loads(path.read_text()))
+        with path.open("rb") as file:
+            text = file.read(MAX_PROFILE + 1)
+        if len(text) > MAX_PROFILE:
+            raise SetupError(f"profile {path} must have at most {MAX_PROFILE} bytes")
+        return Profile.from_mapping(tomllib.loads(text.decode()))
     except OSError as error:
         raise SetupError(f"cannot read profile {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ProfileError) as error:
+    except RecursionError as error:
+        raise SetupError(f"profile {path}: it is nested too deep") from error
+    except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError and ProfileError are some
         raise SetupError(f"profile {path}: {error}") from error
 
 

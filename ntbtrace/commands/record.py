@@ -24,6 +24,7 @@ from ntbtrace.commands.signals import on_interrupt
 from ntbtrace.commands.status import StatusLine
 from ntbtrace.errors import NtbTraceError, SetupError
 from ntbtrace.event import endpoint_of
+from ntbtrace.text import plain
 
 NAME = "record"
 HELP = "start guests (simulated, or Linux in QEMU) and record what crosses between them"
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     spec = None
     if count < 1:
         raise SetupError(f"--count must be 1 or more, not {count}")
-    if args.timeout is not None and args.timeout <= 0:
+    if args.timeout is not None and not args.timeout > 0:
         raise SetupError(f"--timeout must be more than 0 seconds, not {args.timeout:g}")
     if args.guests == "qemu":
         check_for_qemu(profile)
@@ -82,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         spec = _spec(args)
         place = rundir.create()
     else:
+        _only_simulated(args)
         check_simulated(profile, args.workload, work)
     transport = "mpqemu" if spec else "simulated"
     recorder = Recorder(
@@ -118,13 +120,22 @@ def run(args: argparse.Namespace) -> int:
         print(f"port {guest.port.number}: {results or 'nothing to report'}")
     if recorder.writer.error is not None:
         raise recorder.writer.error
-    print(f"{args.output}: {recorder.next_seq:,} events, {args.output.stat().st_size:,} bytes")
+    print(f"{plain(str(args.output))}: {recorder.next_seq:,} events, {args.output.stat().st_size:,} bytes")
     if why == INTERRUPTED:
         print("interrupted; the trace is whole", file=sys.stderr)
         return 130
     if why:
         raise NtbTraceError(f"{why}; the trace up to there is in {args.output}")
     return 0
+
+
+def _only_simulated(args: argparse.Namespace) -> None:
+    """Raise SetupError for options that would be ignored."""
+    given = {"--qemu": args.qemu != PROGRAM, "--kernel": args.kernel, "--initrd": args.initrd, "--drive": args.drive,
+             "--append": args.append, "--memory": args.memory != MEMORY, "--accel": args.accel != "tcg"}  # fmt: skip
+    for option, there in given.items():
+        if there:
+            raise SetupError(f"{option} is about guests in QEMU: say --guests qemu")
 
 
 def _show(status: StatusLine, recorder: Recorder, guests: Sequence[SimulatedGuest | QemuGuest]) -> None:

@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
         if not args.quiet:
             for line in _remarks(trace):
                 print(line)
-        start = time.perf_counter()
         player = Player(trace)
+        start = time.perf_counter()
         divergence = _play(player, progress=not args.quiet and sys.stderr.isatty())
         elapsed = time.perf_counter() - start
         if not args.quiet:

@@ -4,6 +4,7 @@
 import argparse
 from pathlib import Path
 
+from ntbtrace.text import plain
 from ntbtrace.trace import salvage
 
 NAME = "salvage"
@@ -16,5 +17,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    salvage(args.file, print)
+    salvage(args.file, lambda line: print(plain(line)))
     return 0

@@ -15,6 +15,7 @@ from ntbtrace.commands.profiles import check_for_qemu, load_profile
 from ntbtrace.commands.signals import on_interrupt
 from ntbtrace.commands.status import StatusLine
 from ntbtrace.errors import SetupError
+from ntbtrace.text import plain
 
 NAME = "serve"
 HELP = "the switch for your own VMs: listen on sockets, record what crosses"
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with on_interrupt(loop.stop), serving(loop, recorder, specs, status.event) as servers:
             for spec in specs:
-                print(f"port {spec.name}: waiting at {spec.path}", file=sys.stderr)
+                print(f"port {spec.name}: waiting at {plain(str(spec.path))}", file=sys.stderr)
             loop.run(lambda: False, lambda: _tick(status, recorder, servers))
     except SetupError:
         recorder.discard()
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         recorder.close()
     if recorder.writer.error is not None:
         raise recorder.writer.error
-    print(f"{args.output}: {recorder.next_seq:,} events, {args.output.stat().st_size:,} bytes")
+    print(f"{plain(str(args.output))}: {recorder.next_seq:,} events, {args.output.stat().st_size:,} bytes")
     return 0
 
 

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         first = args.first or 0
         where = None if args.where is None else parse(args.where, trace.registers)
         events: Iterator[Event]
-        if args.follow:
+        if args.follow and not trace.closed:
             events = (event for event in follow(args.file, lambda: False) if event.seq >= first)
             events = events if where is None else filter(where.test, events)
         else:

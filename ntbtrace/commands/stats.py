@@ -13,7 +13,8 @@ from ntbtrace.commands.unknown import unknown_accesses
 from ntbtrace.decode import READS, WRITES
 from ntbtrace.event import Kind, Status, function_of, port_name
 from ntbtrace.query import Expression, parse
-from ntbtrace.render import kind_name, plain, register_name, status_name
+from ntbtrace.render import kind_name, register_name, status_name
+from ntbtrace.text import plain
 from ntbtrace.trace import Trace, open_trace
 from ntbtrace.trace.registers import RegisterTable
 

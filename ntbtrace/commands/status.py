@@ -4,6 +4,8 @@
 import sys
 from typing import TextIO
 
+from ntbtrace.text import plain
+
 
 class StatusLine:
     """`show(text, milestone)`: on a terminal `text` rewrites the line; elsewhere a changed milestone is printed."""
@@ -27,12 +29,12 @@ class StatusLine:
         if line not in self._told:
             self._told.add(line)
             self.done()
-            print(line, file=self._stream, flush=True)
+            print(plain(line), file=self._stream, flush=True)
 
     def event(self, port: str, what: str) -> None:
         """Print what happened at a port."""
         self.done()
-        print(f"port {port}: {what}", file=self._stream, flush=True)
+        print(f"port {port}: {plain(what)}", file=self._stream, flush=True)
 
     def done(self) -> None:
         """Leave the line as it is; what is printed next begins a new one."""

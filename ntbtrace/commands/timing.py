@@ -10,7 +10,8 @@ from ntbtrace.commands.tables import Table
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Kind, port_name, port_of
 from ntbtrace.query import Expression
-from ntbtrace.render import plain, register_name
+from ntbtrace.render import register_name
+from ntbtrace.text import plain
 from ntbtrace.trace import Trace
 
 STATUS_REGISTER = "NTINTSTS"

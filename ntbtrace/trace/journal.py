@@ -145,6 +145,16 @@ class Kept:
     snapshot: bytes
 
 
+def has_journal(path: Path, ident: bytes) -> bool:
+    """Whether the journal of the recording `ident` is still there: it runs, or was killed."""
+    try:
+        with open(journal_path(path), "rb") as journal:
+            head = journal.read(JOURNAL.size + CRC.size)
+            return _geometry(head, ident, os.fstat(journal.fileno()).st_size) is not None
+    except OSError:
+        return False
+
+
 def read_journal(path: Path, ident: bytes) -> list[Kept]:
     """What the journal of the trace at `path` holds, in order of seq.
 

@@ -41,7 +41,9 @@ def salvage(path: Path, say: Callable[[str], None]) -> SalvageReport:
             raise NtbTraceError(f"{path} is still being recorded: end the recording first") from error
         return _salvage(source, say)
     except OSError as error:
-        raise NtbTraceError(f"cannot salvage {path}: {error.strerror}: {error.filename or path.parent}") from error
+        raise NtbTraceError(
+            f"cannot salvage {path}: {error.strerror}: {error.filename2 or error.filename or path.parent}"
+        ) from error
     finally:
         source.close()
 

@@ -16,9 +16,10 @@ from ntbtrace.trace.frame import read_frame
 from ntbtrace.trace.guard import damaged, reading
 from ntbtrace.trace.header import Header, body_length, decode_header, version_of
 from ntbtrace.trace.index import Index, decode_index, find_index
-from ntbtrace.trace.journal import Kept, identity, read_journal
+from ntbtrace.trace.journal import Kept, has_journal, identity, read_journal
 from ntbtrace.trace.layout import HEADER, TAIL, FrameType
 from ntbtrace.trace.registers import RegisterTable
+from ntbtrace.trace.sink import locked
 from ntbtrace.trace.summary import BlockInfo, decode_summary, summarize
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class Trace:
     """See open_trace(). Iterating gives Events; len() is their number; `with` closes the file.
 
     `blocks`: what each block holds, in order of seq. `closed`: the recording ended properly. `salvaged`: the
-    file was made whole afterwards. `lost`: events that could not be written.
+    file was made whole afterwards. `cut_off`: its end is missing, and so is the recorder's journal. `lost`:
+    events that could not be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -112,6 +114,7 @@ class Trace:
         self._source = Source(path)
         self.format_version = self._source.version
         self.header: Header = self._source.header
+        self.cut_off = False
         self._kept: dict[int, Kept] = {}
         self._cached: tuple[int, Block] | None = None
         try:
@@ -140,6 +143,7 @@ class Trace:
         for half in continuation(kept, blocks[-1].last_seq + 1 if blocks else 0):
             self._kept[len(blocks)] = half
             blocks.append(summarize(half.first_seq, half.rows))
+        self.cut_off = not has_journal(self.path, source.identity) and not locked(source.fd)
         return Index(blocks, closed=False, salvaged=False, lost=0)
 
     @cached_property
@@ -256,9 +260,20 @@ class Trace:
         self.close()
 
 
-def open_trace(path: str | os.PathLike[str]) -> Trace:
+def open_trace(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     """Open a trace. One that was not closed opens too: its blocks, and behind them the rows of its journal.
 
-    Raises NtbTraceError when it cannot be read, TraceFormatError (with the place) when it is damaged.
+    Raises NtbTraceError when it cannot be read, TraceFormatError (with the place) when it is damaged, or cut off
+    (unless `partial`).
     """
-    return Trace(Path(path))
+    trace = Trace(Path(path))
+    if partial:
+        return trace
+    if trace.cut_off:
+        trace.close()
+        trace = Trace(trace.path)  # it may have been closed just then
+    if trace.cut_off:
+        size = trace.path.stat().st_size
+        trace.close()
+        raise damaged(trace.path, size, f"the file is cut off here; `ntbtrace salvage {path}` keeps what is good")
+    return trace

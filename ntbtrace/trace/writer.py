@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TraceWriter: rows into the journal in place, by whoever records; blocks into the file, by a thread."""
 
+import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic, sleep
@@ -173,14 +175,26 @@ class TraceWriter:
             self._seal(count)
         self._sealed.put(None)
         self._thread.join()
+        hint = ""
         try:
-            self._sink.index(closed=True, lost=self.lost)
+            self._index()
         except OSError as error:
             self._fail(error)
+            if not isinstance(error, FileNotFoundError):
+                hint = f"; run `ntbtrace salvage {self.path}` when there is room again"
         self._sink.close()
         journal_path(self.path).unlink(missing_ok=True)
         if self.error is not None:
-            self.error = NtbTraceError(f"{self.error}; {self.lost:,} events were lost")
+            self.error = NtbTraceError(f"{self.error}; {self.lost:,} events were lost{hint}")
+
+    def _index(self) -> None:
+        """Write the index; on a full disk the room of the journal, which is not needed any more, may do for it."""
+        try:
+            self._sink.index(closed=True, lost=self.lost)
+        except OSError:
+            with suppress(OSError):
+                os.truncate(journal_path(self.path), 0)
+            self._sink.index(closed=True, lost=self.lost)
 
     # The writer thread
 
@@ -205,4 +219,4 @@ class TraceWriter:
             self.error = NtbTraceError(f"{self.path} was removed while it was being recorded")
             return
         why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-        self.error = NtbTraceError(f"{self.path} cannot grow any more: {why}; what is in it stays readable")
+        self.error = NtbTraceError(f"{self.path} cannot grow any more: {why}; what is in it is kept")

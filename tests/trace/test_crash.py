@@ -15,7 +15,7 @@ from types import FrameType
 
 import pytest
 
-from ntbtrace.errors import NtbTraceError
+from ntbtrace.errors import NtbTraceError, TraceFormatError
 from ntbtrace.event import ROW, Event, Kind
 from ntbtrace.trace import open_trace, salvage
 from ntbtrace.trace.frame import encode_frame
@@ -205,7 +205,9 @@ def test_a_journal_of_another_run_is_not_mixed_in(tmp_path: Path) -> None:
     die(path, 20)
     die(other, 30)
     journal_path(other).replace(journal_path(path))
-    with open_trace(path) as trace:
+    with pytest.raises(TraceFormatError, match="the file is cut off here"):
+        open_trace(path)
+    with open_trace(path, partial=True) as trace:
         assert len(trace) == 0
     salvage(path, lambda line: None)
     with open_trace(path) as trace:

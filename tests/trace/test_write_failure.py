@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ntbtrace.errors import NtbTraceError
+from ntbtrace.errors import NtbTraceError, TraceFormatError
 from ntbtrace.trace import open_trace, salvage
 from tests.trace.making import same_directory, small_writer, traffic
 
@@ -46,11 +46,14 @@ def test_full_disk(tmp_path: Path) -> None:
     path = tmp_path / "a.ntbt"
     events, lost, error = fill(path)
     assert error == (
-        f"{path} cannot grow any more: File too large; what is in it stays readable; {lost:,} events were lost"
+        f"{path} cannot grow any more: File too large; what is in it is kept; {lost:,} events were lost; "
+        f"run `ntbtrace salvage {path}` when there is room again"
     )
     wanted = list(traffic(COUNT))
     assert events == len(wanted)
-    with open_trace(path) as trace:
+    with pytest.raises(TraceFormatError, match="the file is cut off here; `ntbtrace salvage"):
+        open_trace(path)
+    with open_trace(path, partial=True) as trace:
         got = list(trace)
     assert 0 < len(got) == events - lost
     assert got == wanted[: len(got)]

@@ -177,6 +177,8 @@ class QemuGuest:
                     self.state = f"{GONE} (QEMU exit code {self.exit_code})"
                 elif self.state in AT_WORK:
                     self.state = f"{GONE} (powered off before its workload was done)"
+                elif self.port.untouched:
+                    self.state = f"{GONE} (it ended without a look at its device)"
                 else:
                     self.state = "off"
 
@@ -198,12 +200,13 @@ class QemuGuest:
             self.state = "killed"
 
     def log(self) -> str:
-        """What QEMU itself printed, its last line; '' if nothing."""
+        """What QEMU itself printed: its first line about itself, else its last one; '' if nothing."""
         try:
             lines = (self._rundir / f"qemu-{self.port.number}.log").read_text(errors="replace").splitlines()
         except OSError:
             return ""
-        return lines[-1] if lines else ""
+        own = [line for line in lines if line.startswith(f"{Path(self._spec.program).name}:")]
+        return (own or lines[-1:] or [""])[0]
 
     def close(self) -> None:
         """Give back what the guest held; its QEMU has ended."""

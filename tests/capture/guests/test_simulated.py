@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Simulated guests: seeded and repeatable, and what they send arrives."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -62,5 +63,15 @@ def test_a_copy_arrives_through_every_type_of_window(tmp_path: Path, window: str
     arrived = [event for event in events(path) if event.kind == Kind.MEM_WRITE]
     assert [event.offset for event in arrived] == list(range(INBUF, INBUF + 256, 4))
     assert {port_of(event.endpoint) for event in arrived} == {12}
+    with open_trace(path) as trace:
+        assert Player(trace).run() is None
+
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "docs/profiles").glob("*.toml"))
+
+
+@pytest.mark.parametrize("profile", EXAMPLES, ids=lambda path: path.stem)
+def test_pingpong_runs_on_every_example_of_a_profile(tmp_path: Path, profile: Path) -> None:
+    path = simulate(tmp_path / "a.ntbt", count=3, profile=Profile.from_mapping(tomllib.loads(profile.read_text())))
     with open_trace(path) as trace:
         assert Player(trace).run() is None
