@@ -5,8 +5,8 @@ Every node has a value for an event, an integer modulo 2^64, or none at all: an 
 What is computed from nothing is nothing, a comparison with nothing is false.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 MODULO = 1 << 64
 MASK = MODULO - 1
@@ -47,72 +47,61 @@ COLUMN_DOCS = {
 }
 
 
-@dataclass(frozen=True)
-class Node:
-    """Base of all nodes."""
-
-
-@dataclass(frozen=True)
-class Number(Node):
+class Number(NamedTuple):
     value: int
 
 
-@dataclass(frozen=True)
-class Name(Node):
+class Name(NamedTuple):
     """A column."""
 
     column: Column
 
 
-@dataclass(frozen=True)
-class FieldOf(Node):
+class FieldOf(NamedTuple):
     """value.FIELD. `places`: by register id, the field's lowest bit and its width."""
 
     name: str
     places: tuple[tuple[int, int, int], ...]
 
 
-@dataclass(frozen=True)
-class IsRegister(Node):
+class IsRegister(NamedTuple):
     """The event's register is one of `ids` (of any owner)."""
 
     ids: frozenset[int]
 
 
-@dataclass(frozen=True)
-class Unary(Node):
+class Unary(NamedTuple):
     """`op`: '-' or '~'."""
 
     op: str
-    operand: Node
+    operand: "Node"
 
 
-@dataclass(frozen=True)
-class Binary(Node):
+class Binary(NamedTuple):
     """`op`: + - * // % & | ^ << >>"""
 
     op: str
-    left: Node
-    right: Node
+    left: "Node"
+    right: "Node"
 
 
-@dataclass(frozen=True)
-class Compare(Node):
+class Compare(NamedTuple):
     """`op`: == != < <= > >=; 1 or 0, and 0 where a side is nothing."""
 
     op: str
-    left: Node
-    right: Node
+    left: "Node"
+    right: "Node"
 
 
-@dataclass(frozen=True)
-class Not(Node):
-    operand: Node
+class Not(NamedTuple):
+    operand: "Node"
 
 
-@dataclass(frozen=True)
-class Logic(Node):
+class Logic(NamedTuple):
     """`op`: 'and' or 'or', of two or more."""
 
     op: str
-    operands: tuple[Node, ...]
+    operands: "tuple[Node, ...]"
+
+
+Node = Number | Name | FieldOf | IsRegister | Unary | Binary | Compare | Not | Logic
