@@ -3,10 +3,11 @@
 
 import sys
 
+import query
 import replay
 import roundtrip
 import snapshot
 from table import report
 
 if __name__ == "__main__":
-    sys.exit(report([*roundtrip.measure(), *snapshot.measure(), *replay.measure()]))
+    sys.exit(report([*roundtrip.measure(), *snapshot.measure(), *replay.measure(), *query.measure()]))

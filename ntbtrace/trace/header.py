@@ -3,7 +3,6 @@
 
 import json
 from dataclasses import asdict, dataclass, fields
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -34,6 +33,8 @@ class Header:
 
 def registers_digest(registers: dict[str, Any]) -> str:
     """32 hex digits that tell two register tables apart."""
+    from hashlib import blake2b  # slow to load, and only a writer needs it
+
     text = json.dumps(registers, sort_keys=True, separators=(",", ":"))
     return blake2b(text.encode(), digest_size=16).hexdigest()
 

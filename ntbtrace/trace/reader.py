@@ -16,15 +16,14 @@ from ntbtrace.trace.frame import read_frame
 from ntbtrace.trace.guard import damaged, reading
 from ntbtrace.trace.header import Header, body_length, decode_header, version_of
 from ntbtrace.trace.index import Index, decode_index, find_index
-from ntbtrace.trace.journal import Kept, has_journal, identity, read_journal
 from ntbtrace.trace.layout import HEADER, TAIL, FrameType
 from ntbtrace.trace.registers import RegisterTable
-from ntbtrace.trace.sink import locked
 from ntbtrace.trace.summary import BlockInfo, decode_summary, summarize
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # and what a closed trace does not need is loaded when another one asks for it
     from ntbtrace.query import Expression
     from ntbtrace.trace.columns import Array
+    from ntbtrace.trace.journal import Kept
 
 
 class Source:
@@ -50,7 +49,13 @@ class Source:
             os.close(self.fd)
             raise
         self.begin = HEADER.size + length
-        self.identity = identity(start + body)
+        self._start = start + body
+
+    @property
+    def identity(self) -> bytes:
+        from ntbtrace.trace.journal import identity
+
+        return identity(self._start)
 
     def size(self) -> int:
         return os.fstat(self.fd).st_size
@@ -91,7 +96,7 @@ class Scan:
             self.end += frame.length
 
 
-def continuation(kept: Sequence[Kept], next_seq: int) -> list[Kept]:
+def continuation(kept: "Sequence[Kept]", next_seq: int) -> "list[Kept]":
     """The halves of a journal whose rows go on at `next_seq`: those before are in the file already."""
     found = []
     for half in kept:
@@ -134,6 +139,9 @@ class Trace:
         frame = find_index(self.path, source.fd, source.size())
         if frame is not None:
             return decode_index(frame, self.path)
+        from ntbtrace.trace.journal import has_journal, read_journal
+        from ntbtrace.trace.sink import locked
+
         kept = read_journal(self.path, source.identity)  # before the file: what leaves one is already in the other
         scan = Scan(source)
         scan.go_on()
