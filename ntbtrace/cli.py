@@ -28,6 +28,8 @@ COMMANDS = {
     "replay": "perform a trace on a fresh model and compare every answer and effect",
     "stats": "counts of a trace by port, kind, status, register and window; what was refused",
     "registers": "the switch's registers: a list, one by name or address, and what a value in it means",
+    "check": "read all of a trace: checksums, columns, order, causes",
+    "cut": "a part of a trace as a trace of its own, in whole blocks, so that it still replays",
     "salvage": "make a whole file of a recording that was not closed",
     "serve": "the switch for your own VMs: listen on sockets, record what crosses",
     "exec": "run your own QEMU command line with the switch plugged in",

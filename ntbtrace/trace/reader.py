@@ -27,7 +27,8 @@ if TYPE_CHECKING:  # and what a closed trace does not need is loaded when anothe
 
 
 class Source:
-    """The file behind a Trace: its header; `begin`, where its frames begin; its journal's `identity`."""
+    """The file behind a Trace: its header, as it is `start`, and its `version`; `begin`, where its frames
+    begin; its journal's `identity`."""
 
     def __init__(self, path: Path) -> None:
         """Raises NtbTraceError, TraceFormatError."""
@@ -49,13 +50,13 @@ class Source:
             os.close(self.fd)
             raise
         self.begin = HEADER.size + length
-        self._start = start + body
+        self.start = start + body
 
     @property
     def identity(self) -> bytes:
         from ntbtrace.trace.journal import identity
 
-        return identity(self._start)
+        return identity(self.start)
 
     def size(self) -> int:
         return os.fstat(self.fd).st_size
@@ -71,11 +72,11 @@ class Scan:
         self.blocks: list[BlockInfo] = []
         self.end = source.begin
         self.index: Index | None = None
-        self._source = source
+        self.source = source
 
     def go_on(self) -> None:
         """Take in the frames that are whole by now. Raises TraceFormatError for one that is damaged."""
-        source = self._source
+        source = self.source
         size = source.size()
         while self.end < size and self.index is None:
             frame = read_frame(source.path, source.fd, self.end, size)
@@ -116,9 +117,9 @@ class Trace:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._source = Source(path)
-        self.format_version = self._source.version
-        self.header: Header = self._source.header
+        self.source = Source(path)
+        self.format_version = self.source.version
+        self.header: Header = self.source.header
         self.cut_off = False
         self._kept: dict[int, Kept] = {}
         self._cached: tuple[int, Block] | None = None
@@ -135,7 +136,7 @@ class Trace:
         self._starts = [info.first_seq for info in self.blocks]
 
     def _load(self) -> Index:
-        source = self._source
+        source = self.source
         frame = find_index(self.path, source.fd, source.size())
         if frame is not None:
             return decode_index(frame, self.path)
@@ -171,7 +172,7 @@ class Trace:
             half = self._kept[index]
             return block_of_rows(info, half.rows, half.payload, half.snapshot, self.path)
         try:
-            frame = read_frame(self.path, self._source.fd, info.offset, self._source.size())
+            frame = read_frame(self.path, self.source.fd, info.offset, self.source.size())
         except OSError as error:
             raise NtbTraceError(f"cannot read {self.path}: {error.strerror}") from error
         with reading(self.path, info.offset, "the block's summary"):
@@ -257,7 +258,7 @@ class Trace:
         return sum(info.count for info in self.blocks)
 
     def close(self) -> None:
-        self._source.close()
+        self.source.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`ntbtrace cut` keeps what was asked for, whole and able to replay; `ntbtrace check` finds what is wrong."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ntbtrace import cli
+from ntbtrace.event import Event, Kind
+from ntbtrace.replay.player import Player
+from ntbtrace.trace import open_trace
+from tests.support import events, random_accesses, rewrite, simulate
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cut") / "run.ntbt"
+    return simulate(path, "perf", roll_every=15, after=random_accesses(4, 800, roll_every=50))
+
+
+def cut(run: Path, path: Path, *words: object) -> list[Event]:
+    """What is in the file that the command made; it replays, and check finds nothing."""
+    assert cli.main(["cut", str(run), "-o", str(path), "--overwrite", *map(str, words)]) == 0
+    assert cli.main(["check", str(path)]) == 0
+    with open_trace(path) as trace:
+        assert trace.closed
+        assert Player(trace).run() is None
+        return list(trace)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_part_is_there_with_its_seqs(run: Path, tmp_path: Path, data: st.DataObject) -> None:
+    whole = events(run)
+    first = data.draw(st.integers(0, len(whole) - 1))
+    last = data.draw(st.integers(first, len(whole) + 5))
+    kept = cut(run, tmp_path / "a.ntbt", "--from", first, "--to", last)
+    assert kept == whole[kept[0].seq : kept[-1].seq + 1]
+    assert kept[0].seq <= first
+    assert kept[-1].seq >= min(last, len(whole) - 1)
+
+
+def test_the_neighbourhood_of_what_matters(run: Path, tmp_path: Path) -> None:
+    whole = events(run)
+    with open_trace(run) as trace:
+        found = list(trace.where("reg == OUTDBELLSET and kind == mmio_write"))
+    kept = cut(run, tmp_path / "a.ntbt", "--where", "reg == OUTDBELLSET and kind == mmio_write", "--before", 30)
+    seqs = {event.seq for event in kept}
+    assert len(kept) < len(whole)
+    for event in found:
+        assert seqs >= set(range(max(event.seq - 30, 0), event.seq + 1))
+    assert [event for event in whole if event.seq in seqs] == kept
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    capsys.readouterr()
+    assert cli.main([*map(str, words)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+def test_what_cannot_be_cut_is_said(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.ntbt"
+    assert "nothing of" in refused(capsys, "cut", run, "-o", out, "--where", "size == 77")
+    assert "--from must not be behind" in refused(capsys, "cut", run, "-o", out, "--from", 9, "--to", 8)
+    assert "--from must not be behind" in refused(capsys, "cut", run, "-o", out, "--from", 10**9)
+    assert "did you mean" in refused(capsys, "cut", run, "-o", out, "--where", "reg == NTCTLL")
+    assert "is the trace itself" in refused(capsys, "cut", run, "-o", run, "--overwrite")
+    assert not out.exists()
+    out.touch()
+    assert "exists" in refused(capsys, "cut", run, "-o", out)
+
+
+def check(capsys: pytest.CaptureFixture[str], path: Path) -> str:
+    capsys.readouterr()
+    assert cli.main(["check", str(path)]) == 1
+    return capsys.readouterr().out
+
+
+def test_a_whole_trace_is_well(capsys: pytest.CaptureFixture[str], run: Path) -> None:
+    assert cli.main(["check", str(run)]) == 0
+    assert f"{len(events(run)):,} events in" in capsys.readouterr().out
+
+
+def test_damage_is_found_and_the_rest_is_read(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    path, data = tmp_path / "a.ntbt", bytearray(run.read_bytes())
+    with open_trace(run) as trace:
+        infos = [trace.blocks[1], trace.blocks[3]]
+    for info in infos:
+        data[(info.offset or 0) + info.length // 2] ^= 0x10
+    path.write_bytes(data)
+    said = check(capsys, path).splitlines()
+    assert len(said) == 2
+    assert all(f"byte {info.offset}" in line for info, line in zip(infos, said, strict=True))
+
+
+def test_a_cut_off_file_is_said(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.ntbt"
+    path.write_bytes(run.read_bytes()[:-100])
+    assert "the file is cut off" in check(capsys, path)
+
+
+WRONG = {
+    "a time before that of": lambda e: e._replace(t=0) if e.seq == 700 else e,
+    "an effect whose cause is not": lambda e: e._replace(cause=e.seq - 3) if e.kind == Kind.IRQ and e.seq > 9 else e,
+    "a cause where there can be none": lambda e: e._replace(cause=4) if e.seq == 6 else e,
+    "work that nothing has started": lambda e: e._replace(kind=Kind.WORK) if e.seq == 700 else e,
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_no_recorder_writes_is_found(
+    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path, what: str
+) -> None:
+    assert what in check(capsys, rewrite(run, tmp_path / "a.ntbt", WRONG[what]))
