@@ -19,6 +19,7 @@ from ntbtrace.capture.port import Port
 from ntbtrace.capture.privacy import Concealer
 from ntbtrace.event import INLINE, NO_BAR, NO_ENDPOINT, ROW, Inject, Kind, Status, endpoint_of
 from ntbtrace.trace import Header, TraceWriter
+from ntbtrace.trace.storage import WHOLE, Storage
 
 MAX_TEXT = 4096  # bytes of a console line, a mark or a fault that are kept
 
@@ -53,6 +54,7 @@ class Recorder:
         guests: dict[str, Any] | None = None,
         hashed: bool = False,
         overwrite: bool = False,
+        storage: Storage = WHOLE,
     ) -> None:
         self.switch = device.create(profile, self)
         self.t0 = time.monotonic_ns()
@@ -69,7 +71,7 @@ class Recorder:
             boot_id=boot_id(),
             payloads="hashed" if hashed else "full",
         )
-        self.writer = TraceWriter(path, header, self.switch.snapshot, overwrite=overwrite)
+        self.writer = TraceWriter(path, header, self.switch.snapshot, overwrite=overwrite, storage=storage)
         self.concealer = Concealer() if hashed else None
         self.t = 0  # ns since t0 of the stimulus being served; its effects share it
         self.at = 0  # place of its row in the journal
@@ -200,7 +202,8 @@ class Recorder:
     def discard(self) -> None:
         """Close and remove the file: nothing was recorded."""
         self.close()
-        self.writer.path.unlink(missing_ok=True)
+        for path in (self.writer.path, self.writer.file):
+            path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Write what is left and the footer; afterwards the file says "closed cleanly"."""

@@ -19,12 +19,12 @@ from ntbtrace.capture.guests.workloads import WORKLOADS, Workload
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.session import Session
+from ntbtrace.commands.keeping import keeping_arguments, storage, told
 from ntbtrace.commands.profiles import check_for_qemu, load_profile
 from ntbtrace.commands.signals import on_interrupt
 from ntbtrace.commands.status import StatusLine
 from ntbtrace.errors import NtbTraceError, SetupError
 from ntbtrace.event import endpoint_of
-from ntbtrace.text import plain
 
 NAME = "record"
 HELP = "start guests (simulated, or Linux in QEMU) and record what crosses between them"
@@ -49,7 +49,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--timeout", type=float, default=None, metavar="S",
         help=f"end a run that is not done after S seconds (default: {TIMEOUT_S:g}; "
         "none for shell and for images of yours)")  # fmt: skip
-    add = parser.add_argument_group("how much").add_argument
+    keeping_arguments(parser)
+    add = parser.add_argument_group("how much is done").add_argument
     add("--count", type=int, metavar="COUNT", help="what the workload says (default: "
         + ", ".join(f"{w.name} {w.count}" for w in WORKLOADS.values() if w.count > 1) + ")")  # fmt: skip
     add("--size", type=int, metavar="SIZE", help="bytes, with --guests qemu a power of two (default: "
@@ -94,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
         guests=_about(args, spec),
         hashed=args.no_payload,
         overwrite=args.overwrite,
+        storage=storage(args),
     )
     loop = Loop()
     guests: Sequence[SimulatedGuest | QemuGuest] = []
@@ -120,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"port {guest.port.number}: {results or 'nothing to report'}")
     if recorder.writer.error is not None:
         raise recorder.writer.error
-    print(f"{plain(str(args.output))}: {recorder.next_seq:,} events, {args.output.stat().st_size:,} bytes")
+    print(told(args.output, recorder.next_seq))
     if why == INTERRUPTED:
         print("interrupted; the trace is whole", file=sys.stderr)
         return 130

@@ -11,6 +11,7 @@ from device.profile import Profile, ProfileError
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.serve import FORM, PortServer, PortSpec, serving
+from ntbtrace.commands.keeping import keeping_arguments, storage, told
 from ntbtrace.commands.profiles import check_for_qemu, load_profile
 from ntbtrace.commands.signals import on_interrupt
 from ntbtrace.commands.status import StatusLine
@@ -33,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--profile", type=Path, metavar="FILE.toml",
         help="chip, ports, partitions, BARs (default: a partition for each port, two windows of 1 MiB)")  # fmt: skip
     add("--no-payload", action="store_true", help="keep hashes of guest memory, not its bytes")
+    keeping_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
         transports={spec.name: "mpqemu" for spec in specs},
         hashed=args.no_payload,
         overwrite=args.overwrite,
+        storage=storage(args),
     )
     loop, status = Loop(), StatusLine()
     try:
@@ -60,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         recorder.close()
     if recorder.writer.error is not None:
         raise recorder.writer.error
-    print(f"{plain(str(args.output))}: {recorder.next_seq:,} events, {args.output.stat().st_size:,} bytes")
+    print(told(args.output, recorder.next_seq))
     return 0
 
 

@@ -148,9 +148,9 @@ class Block:
         return damaged(self._path, self.info.offset or 0, what)
 
 
-def block_of_rows(info: BlockInfo, rows: Rows, payload: bytes, snapshot: bytes, path: Path) -> Block:
+def block_of_rows(info: BlockInfo, rows: Rows, payload: bytes | memoryview, snapshot: bytes, path: Path) -> Block:
     """A block in memory. `rows`: of ROW_DTYPE, those that `info` sums up; `path`: where they are from."""
-    return Block(info, lambda name: rows[name].copy(), lambda: payload, snapshot, path)
+    return Block(info, lambda name: rows[name].copy(), lambda: bytes(payload), snapshot, path)
 
 
 def encode_block(

@@ -5,13 +5,17 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.trace.index import Index, encode_index
 from ntbtrace.trace.summary import BlockInfo
+
+if TYPE_CHECKING:
+    from ntbtrace.trace.block import Block
 
 _CHUNK = 1 << 20
 
@@ -62,8 +66,15 @@ class Sink:
             os.close(fd)
         self.path.unlink()
 
-    def block(self, info: BlockInfo, frame: bytes) -> None:
-        """Append the frame of a block. Raises OSError, and the file is as before."""
+    @property
+    def end(self) -> int:
+        """Bytes so far."""
+        return self._end
+
+    def block(self, info: BlockInfo, frame: bytes, block: "Callable[[], Block] | None" = None) -> None:
+        """Append the frame of a block. Raises OSError, and the file is as before. `block` makes what is in the frame,
+        for a sink that looks at it.
+        """
         offset = self._end
         self._append(frame)
         self.blocks.append(replace(info, offset=offset, length=len(frame)))
@@ -80,6 +91,10 @@ class Sink:
     def index(self, *, closed: bool, salvaged: bool = False, lost: int = 0) -> None:
         """Append index and tail: the file is whole. Raises OSError."""
         self._append(encode_index(Index(self.blocks, closed, salvaged, lost), self._end))
+
+    def finish(self, *, lost: int) -> None:
+        """The recording has ended: index and tail. Raises OSError."""
+        self.index(closed=True, lost=lost)
 
     def sync(self) -> None:
         """Until it is on the disk."""

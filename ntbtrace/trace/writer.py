@@ -5,17 +5,18 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic, sleep
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import EFFECTS, INLINE, NO_BAR, NO_ENDPOINT, ROW, Event, Kind
-from ntbtrace.trace.block import encode_block
+from ntbtrace.trace.block import block_of_rows, encode_block
 from ntbtrace.trace.header import Header, encode_header
 from ntbtrace.trace.journal import Geometry, Half, create_journal, identity, journal_path
 from ntbtrace.trace.layout import MAX_DATA
-from ntbtrace.trace.sink import Sink
+from ntbtrace.trace.storage import WHOLE, Storage
 
 ROWS = 32768  # of a half: the most that a block holds
 EFFECT_ROWS = 1024  # that one stimulus may have
@@ -57,6 +58,7 @@ class TraceWriter:
         overwrite: bool = False,
         rows: int = ROWS,
         effect_rows: int = EFFECT_ROWS,
+        storage: Storage = WHOLE,
     ) -> None:
         """Create PATH and PATH.journal. `snapshot` gives the device's state; called in roll().
 
@@ -68,10 +70,10 @@ class TraceWriter:
         self._snapshot = snapshot
         first = snapshot()
         encoded = encode_header(header)
-        self._sink = Sink(path, encoded, overwrite)
+        self._sink = storage.open(path, header, encoded, overwrite)
         geometry = Geometry(rows, PAYLOAD, max(MIN_SNAPSHOT, 4 * len(first)))
         try:
-            self._halves = create_journal(path, identity(encoded), geometry)
+            self._halves = create_journal(self._sink.path, identity(encoded), geometry)
         except NtbTraceError:
             self._sink.discard()
             raise
@@ -82,6 +84,11 @@ class TraceWriter:
         self._use(0, 0, first)
         self._thread = threading.Thread(target=self._write, name="trace writer", daemon=True)
         self._thread.start()
+
+    @property
+    def file(self) -> Path:
+        """The file that is being written: `path`, or the present one of several."""
+        return self._sink.path
 
     def _use(self, number: int, first_seq: int, snapshot: bytes) -> None:
         half = self._halves[number]
@@ -183,18 +190,18 @@ class TraceWriter:
             if not isinstance(error, FileNotFoundError):
                 hint = f"; run `ntbtrace salvage {self.path}` when there is room again"
         self._sink.close()
-        journal_path(self.path).unlink(missing_ok=True)
+        journal_path(self._sink.path).unlink(missing_ok=True)
         if self.error is not None:
             self.error = NtbTraceError(f"{self.error}; {self.lost:,} events were lost{hint}")
 
     def _index(self) -> None:
         """Write the index; on a full disk the room of the journal, which is not needed any more, may do for it."""
         try:
-            self._sink.index(closed=True, lost=self.lost)
+            self._sink.finish(lost=self.lost)
         except OSError:
             with suppress(OSError):
-                os.truncate(journal_path(self.path), 0)
-            self._sink.index(closed=True, lost=self.lost)
+                os.truncate(journal_path(self._sink.path), 0)
+            self._sink.finish(lost=self.lost)
 
     # The writer thread
 
@@ -204,7 +211,9 @@ class TraceWriter:
             if self.error is None:
                 try:
                     rows, payload = half.array(count), half.payload[:payload_used]
-                    self._sink.block(*encode_block(half.first_seq, rows, payload, half.snapshot, _give_way))
+                    info, frame = encode_block(half.first_seq, rows, payload, half.snapshot, _give_way)
+                    block = partial(block_of_rows, info, rows, payload, half.snapshot, self.path)
+                    self._sink.block(info, frame, block)
                 except Exception as error:
                     self._fail(error)
             if self.error is not None:

@@ -99,7 +99,7 @@ def test_the_recorder_waits_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.
     disk_goes_on, rolled = threading.Event(), threading.Event()
     append = Sink.block
 
-    def slow(self: Sink, info: BlockInfo, frame: bytes) -> None:
+    def slow(self: Sink, info: BlockInfo, frame: bytes, block: object = None) -> None:
         assert disk_goes_on.wait(TIMEOUT_S)
         append(self, info, frame)
 
