@@ -30,6 +30,7 @@ COMMANDS = {
     "registers": "the switch's registers: a list, one by name or address, and what a value in it means",
     "check": "read all of a trace: checksums, columns, order, causes",
     "cut": "a part of a trace as a trace of its own, in whole blocks, so that it still replays",
+    "repack": "the same trace in fewer bytes, for archives",
     "salvage": "make a whole file of a recording that was not closed",
     "serve": "the switch for your own VMs: listen on sockets, record what crosses",
     "exec": "run your own QEMU command line with the switch plugged in",

@@ -26,6 +26,7 @@ from ntbtrace.trace.layout import (
     PAYLOAD_PART,
     ROW_DTYPE,
     SNAPSHOT_PART,
+    Codec,
     Encoding,
     FrameType,
 )  # fmt: skip
@@ -59,7 +60,7 @@ class Block:
         self.info = info
         self._path = path
         self.snapshot = snapshot
-        self._stored = column
+        self.stored = column
         self._load_payload = payload
         self._arrays: dict[str, Array] = {}
 
@@ -105,7 +106,7 @@ class Block:
         first, count = self.info.first_seq, self.info.count
         if name == "seq":
             return np.arange(first, first + count, dtype=np.int64)
-        array = self._stored(name)
+        array = self.stored(name)
         if name == "value":
             long = self._long
             return np.where(long, np.uint64(0), array) if long.any() else array
@@ -132,7 +133,7 @@ class Block:
         rows = np.flatnonzero(self.with_data)
         if not len(rows):
             return {}
-        found = zip(self._stored("value")[rows].tolist(), size[rows].tolist(), strict=True)
+        found = zip(self.stored("value")[rows].tolist(), size[rows].tolist(), strict=True)
         return dict(zip(rows.tolist(), found, strict=True))
 
     @cached_property
@@ -159,6 +160,7 @@ def encode_block(
     payload: bytes | memoryview,
     snapshot: bytes,
     pause: Callable[[], None] = lambda: None,
+    compression: Codec = Codec.LZ4,
 ) -> tuple[BlockInfo, bytes]:
     """The frame of an EVENTS block. `rows`: at least one, of ROW_DTYPE. `pause` is called now and then."""
     info = summarize(first_seq, rows)
@@ -166,46 +168,46 @@ def encode_block(
     of = codec.causes(rows["kind"], rows["cause"])
     for name, number in COLUMNS.items():
         pause()
-        encoding, width, raw, data = codec.encode(name, rows[name], of)
+        encoding, width, raw, data = codec.encode(name, rows[name], of, compression)
         stored.append(data)
-        entries.append(PART.pack(number, encoding, width, len(data), raw))
+        entries.append(PART.pack(number, encoding, width, compression, len(data), raw))
     for number, plain in ((SNAPSHOT_PART, snapshot), (PAYLOAD_PART, payload)):
         pause()
-        stored.append(compress(plain))
-        entries.append(PART.pack(number, 0, 1, len(stored[-1]), len(plain)))
+        stored.append(compress(plain, compression))
+        entries.append(PART.pack(number, 0, 1, compression, len(stored[-1]), len(plain)))
     return info, encode_frame(FrameType.EVENTS, encode_summary(info), PARTS.pack(len(entries)), *entries, *stored)
 
 
 def decode_block(info: BlockInfo, frame: Frame, path: Path) -> Block:
     """The block in `frame`, whose summary is `info`. Its columns are decoded when they are asked for."""
-    parts: dict[int, tuple[int, int, memoryview, int]] = {}
+    parts: dict[int, tuple[int, int, int, memoryview, int]] = {}
 
     def column(name: str) -> Array:
-        encoding, width, data, raw = parts[COLUMNS[name]]
+        encoding, width, compression, data, raw = parts[COLUMNS[name]]
         with reading(path, frame.offset, f"column {name}"):
             codec.check(encoding, width, raw, info.count)
             if encoding & Encoding.CAUSED and name in TELLING:
                 raise ValueError("it is told by itself")
             dtype: np.dtype[Any] = ROW_DTYPE[name]
-            return codec.decode(encoding, width, expand(data, raw, raw), dtype, info.count, causes)
+            return codec.decode(encoding, width, expand(data, raw, raw, compression), dtype, info.count, causes)
 
     @cache
     def causes() -> codec.Causes | None:
         return codec.causes(*map(column, TELLING))
 
     def plain(number: int) -> bytes:
-        _, _, data, raw = parts[number]
+        _, _, compression, data, raw = parts[number]
         with reading(path, frame.offset, f"part {number}"):
-            return expand(data, raw, MAX_PART)
+            return expand(data, raw, MAX_PART, compression)
 
     with reading(path, frame.offset, "the block"):
         body = frame.body
         (count,) = PARTS.unpack_from(body)
         at = PARTS.size + count * PART.size
-        for number, encoding, width, stored, raw in PART.iter_unpack(body[PARTS.size : at]):
+        for number, encoding, width, compression, stored, raw in PART.iter_unpack(body[PARTS.size : at]):
             if stored > len(body) - at:
                 raise ValueError(f"part {number} of {stored} bytes where {len(body) - at} are left")
-            parts[number] = (encoding, width, body[at : at + stored], raw)
+            parts[number] = (encoding, width, compression, body[at : at + stored], raw)
             at += stored
         missing = {*COLUMNS.values(), SNAPSHOT_PART, PAYLOAD_PART} - parts.keys()
         if missing:

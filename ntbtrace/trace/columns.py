@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ntbtrace.event import EFFECTS
 from ntbtrace.trace.guard import compress
-from ntbtrace.trace.layout import DICT_COUNT, MAX_DICT, Encoding
+from ntbtrace.trace.layout import DICT_COUNT, MAX_DICT, Codec, Encoding
 
 Array = NDArray[Any]
 
@@ -47,19 +47,19 @@ def causes(kinds: Array, distances: Array) -> Causes | None:
     return Causes(np.flatnonzero(~_IS_EFFECT[kinds]), effects, owners)
 
 
-def encode(name: str, column: Array, of: Causes | None) -> tuple[Encoding, int, int, bytes]:
+def encode(name: str, column: Array, of: Causes | None, codec: Codec = Codec.LZ4) -> tuple[Encoding, int, int, bytes]:
     """Encoding, width, raw length and compressed bytes of `column`: at least one unsigned integer."""
     column = np.ascontiguousarray(column)
     if (column == column[0]).all():
-        return _encode(Encoding.CONSTANT, column[:1], None)
+        return _encode(Encoding.CONSTANT, column[:1], None, codec)
     tried = _TRIED.get(name, (_PLAIN,))
     if of is None:
         tried = (*(encoding for encoding in tried if not encoding & _CAUSED), _PLANES)
-    results = (_encode(encoding, column, of) for encoding in tried)
+    results = (_encode(encoding, column, of, codec) for encoding in tried)
     return min(results, key=lambda result: len(result[-1]))
 
 
-def _encode(encoding: Encoding, column: Array, of: Causes | None) -> tuple[Encoding, int, int, bytes]:
+def _encode(encoding: Encoding, column: Array, of: Causes | None, codec: Codec) -> tuple[Encoding, int, int, bytes]:
     items = column
     if encoding & Encoding.CAUSED and of is not None:
         items = np.concatenate((column[of.others], column[of.effects] - column[of.owners]))
@@ -69,18 +69,18 @@ def _encode(encoding: Encoding, column: Array, of: Causes | None) -> tuple[Encod
     if encoding & Encoding.DICT:
         different, numbers = np.unique(items, return_inverse=True)
         if len(different) > MAX_DICT:
-            return _encode(encoding & ~Encoding.DICT, column, of)
+            return _encode(encoding & ~Encoding.DICT, column, of, codec)
     needed = int(items.max()).bit_length()
     width = next(width for width in _WIDTHS if needed <= 8 * width)
     if different is not None:
         table = DICT_COUNT.pack(len(different) - 1) + different.astype(f"<u{width}").tobytes()
         raw = table + numbers.astype(_number_type(len(different))).tobytes()
-        return encoding, width, len(raw), compress(raw)
+        return encoding, width, len(raw), compress(raw, codec)
     items = items.astype(f"<u{width}", copy=False)
     if encoding & Encoding.PLANES:
         items = items.view(np.uint8).reshape(-1, width).T
     raw = items.tobytes()
-    return encoding, width, len(raw), compress(raw)
+    return encoding, width, len(raw), compress(raw, codec)
 
 
 def _number_type(count: int) -> str:

@@ -10,9 +10,10 @@ from struct import error as StructError
 import lz4.block
 
 from ntbtrace.errors import TraceFormatError
+from ntbtrace.trace.layout import Codec
 
 _DAMAGE = (
-    StructError, lz4.block.LZ4BlockError, ValueError, TypeError, KeyError, IndexError, AttributeError,
+    StructError, lz4.block.LZ4BlockError, zlib.error, ValueError, TypeError, KeyError, IndexError, AttributeError,
     OverflowError, RecursionError, MemoryError,
 )  # fmt: skip
 
@@ -33,19 +34,29 @@ def reading(path: Path, offset: int, what: str) -> Iterator[None]:
         raise damaged(path, offset, f"{what} is damaged ({error or type(error).__name__})") from error
 
 
-def compress(raw: bytes | memoryview) -> bytes:
-    """LZ4; `raw` itself where that does not make it shorter (then both lengths are equal)."""
-    stored: bytes = lz4.block.compress(raw, store_size=False)
+def compress(raw: bytes | memoryview, codec: Codec = Codec.LZ4) -> bytes:
+    """Shorter bytes; `raw` itself where that does not make it shorter (then both lengths are equal)."""
+    stored: bytes
+    if codec == Codec.DEFLATE:
+        stored = zlib.compress(raw, zlib.Z_BEST_COMPRESSION)
+    else:
+        stored = lz4.block.compress(raw, store_size=False)
     return stored if len(stored) < len(raw) else bytes(raw)
 
 
-def expand(stored: bytes | memoryview, raw_length: int, limit: int) -> bytes:
+def expand(stored: bytes | memoryview, raw_length: int, limit: int, codec: int = Codec.LZ4) -> bytes:
     """Undo compress(). `limit` is the largest raw length that makes sense. Raises ValueError."""
     if raw_length > limit:
         raise ValueError(f"{raw_length} bytes are more than the {limit} that there can be")
     if len(stored) == raw_length:
         return bytes(stored)
-    raw: bytes = lz4.block.decompress(stored, uncompressed_size=raw_length)
+    raw: bytes
+    if codec == Codec.DEFLATE:
+        raw = zlib.decompressobj().decompress(stored, raw_length + 1)
+    elif codec == Codec.LZ4:
+        raw = lz4.block.decompress(stored, uncompressed_size=raw_length)
+    else:
+        raise ValueError(f"there is no codec {codec}")
     if len(raw) != raw_length:
         raise ValueError(f"{len(raw)} bytes where {raw_length} should be")
     return raw

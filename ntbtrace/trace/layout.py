@@ -43,7 +43,14 @@ KIND_COUNT = Struct("<BI")
 
 # Body of an EVENTS frame: number of parts, a PART each, then their stored bytes in the same order
 PARTS = Struct("<H")
-PART = Struct("<BBBxII")  # id, encoding, width of an item, stored length, raw length
+PART = Struct("<BBBBII")  # id, encoding, width of an item, codec, stored length, raw length
+
+
+class Codec(IntEnum):
+    """How raw bytes became stored ones, where that made them shorter."""
+
+    LZ4 = 0
+    DEFLATE = 1  # zlib: tighter and slower, for archives
 
 
 class Encoding(IntFlag):

@@ -116,3 +116,35 @@ def test_what_no_recorder_writes_is_found(
     capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path, what: str
 ) -> None:
     assert what in check(capsys, rewrite(run, tmp_path / "a.ntbt", WRONG[what]))
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_repacked_is_the_same_and_smaller(
+    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path, changed: bool
+) -> None:
+    """Also of a trace with gaps."""
+    source = run
+    if changed:
+        source = tmp_path / "gaps.ntbt"
+        cut(run, source, "--where", "reg in (OUTDBELLSET, NTMTBLADDR)")
+    path = tmp_path / "a.ntbt"
+    assert cli.main(["repack", str(source), "-o", str(path)]) == 0
+    assert "% of" in capsys.readouterr().out
+    assert path.stat().st_size < source.stat().st_size
+    assert events(path) == events(source)
+    with open_trace(path) as trace, open_trace(source) as before:
+        assert trace.header == before.header
+        assert len(trace.blocks) <= len(before.blocks)
+        assert Player(trace).run() is None
+    assert cli.main(["check", str(path)]) == 0
+    assert "exists" in refused(capsys, "repack", source, "-o", path)
+    assert "is the trace itself" in refused(capsys, "repack", path, "-o", path, "--overwrite")
+
+
+def test_the_golden_recordings_repack(tmp_path: Path) -> None:
+    for number, path in enumerate(sorted((Path(__file__).parents[2] / "traces").glob("*.ntbt"))):
+        made = tmp_path / f"{number}.ntbt"
+        assert cli.main(["repack", str(path), "-o", str(made)]) == 0
+        assert events(made) == events(path)
+        with open_trace(made) as trace:
+            assert Player(trace).run() is None

@@ -127,7 +127,9 @@ SUMMARY = layout.SUMMARY.pack(0, 1, 0, 0) + b"".join(
 
 
 def forged(path: Path, parts: dict[int, tuple[int, int, bytes, int]], count: int = 1) -> Path:
-    """A file of one block of `count` mmio_writes whose parts are replaced: encoding, width, stored, raw length."""
+    """A file of one block of `count` mmio_writes whose parts are replaced: encoding | codec << 8, width, stored, raw
+    length.
+    """
     whole = {
         number: (1, layout.ROW_DTYPE[name].itemsize, bytes([4 if name == "kind" else 0] * 8), 0)
         for name, number in layout.COLUMNS.items()
@@ -139,7 +141,9 @@ def forged(path: Path, parts: dict[int, tuple[int, int, bytes, int]], count: int
         for tag, data in ((1, layout.KIND_COUNT.pack(4, count)), (2, b"\0"), (3, b""))
     )
     body = [layout.PARTS.pack(len(plain))]
-    body += [layout.PART.pack(number, e, w, len(data), raw) for number, (e, w, data, raw) in plain.items()]
+    body += [
+        layout.PART.pack(number, e & 255, w, e >> 8, len(data), raw) for number, (e, w, data, raw) in plain.items()
+    ]
     body += [data for _, _, data, _ in plain.values()]
     writer = small_writer(path)
     writer.close()
@@ -168,6 +172,9 @@ BOMB = lz4.block.compress(bytes(200 << 20), store_size=False)
         {3: (16, 8, b"\0\0" + bytes(8) + b"\1", 11)},
         {3: (16, 8, b"\1\0" + bytes(8) + b"\0", 11)},
         {3: (16, 8, b"", 0)},
+        {3: (512, 8, bytes(7), 8)},
+        {3: (256, 8, bytes(7), 8)},
+        {3: (256, 8, zlib.compress(bytes(200 << 20)), 8)},
         {3: (16, 8, BOMB, 200 << 20)},
         {10: (8, 1, b"\4", 1)},
         {5: (9, 4, bytes(4), 4)},
@@ -179,7 +186,8 @@ BOMB = lz4.block.compress(bytes(200 << 20), store_size=False)
         {10: (1, 1, b"\x21", 1), 4: (1, 4, b"\xff\xff\xff\xff", 4), 33: (0, 1, bytes(100), 100)},
     ],
     ids=["payload bomb", "snapshot bomb", "column bomb", "too much", "odd width", "unknown encoding",
-         "no such number", "dictionary too long", "no dictionary", "dictionary bomb", "kind by its causes",
+         "no such number", "dictionary too long", "no dictionary", "no such codec", "not zlib", "zlib bomb",
+         "dictionary bomb", "kind by its causes",
          "cause by its causes", "cause not in the block", "too wide",
          "cause before 0", "data without payload", "data far behind", "data too long"],
 )  # fmt: skip

@@ -12,7 +12,8 @@ import lz4.block
 from hypothesis import given, settings
 
 from ntbtrace.event import Event
-from ntbtrace.trace import TraceWriter
+from ntbtrace.trace import TraceWriter, open_trace
+from ntbtrace.trace.repack import repack
 from tests.trace.making import ROWS, Snapshots, event_lists, header, small_writer, traffic
 
 COLUMNS = ("t", "offset", "value", "size", "cause", "target", "endpoint", "bar", "status", "kind")
@@ -20,8 +21,10 @@ WIDTHS = (64, 64, 64, 32, 32, 32, 8, 8, 8, 8)
 CARRY = {6, 7, 8, 32, 33, 35}
 
 
-def expand(stored: bytes, raw: int) -> bytes:
-    return stored if len(stored) == raw else lz4.block.decompress(stored, uncompressed_size=raw)
+def expand(stored: bytes, raw: int, codec: int = 0) -> bytes:
+    if len(stored) == raw:
+        return stored
+    return zlib.decompress(stored) if codec == 1 else lz4.block.decompress(stored, uncompressed_size=raw)
 
 
 def read_header(data: bytes) -> tuple[dict, int]:
@@ -92,8 +95,8 @@ def read_block(summary: bytes, body: bytes) -> tuple[list[Event], bytes]:
     (number,) = unpack_from("<H", body)
     parts, at = {}, 2 + 12 * number
     for part in range(number):
-        name, encoding, width, _, stored, raw = unpack_from("<BBBBII", body, 2 + 12 * part)
-        parts[name] = (encoding, width, expand(body[at : at + stored], raw))
+        name, encoding, width, codec, stored, raw = unpack_from("<BBBBII", body, 2 + 12 * part)
+        parts[name] = (encoding, width, expand(body[at : at + stored], raw, codec))
         at += stored
     assert at == len(body)
     columns = read_columns(parts, count)
@@ -145,7 +148,10 @@ def test_reads_any_events(events: list[Event]) -> None:
             writer.append(event)
         writer.close()
         _, got, snapshots, index = read_file(writer.path.read_bytes())
-    assert got == events
+        with open_trace(writer.path) as trace:
+            repack(trace, Path(name) / "b.ntbt", lambda done: None)
+        _, again, _, _ = read_file((Path(name) / "b.ntbt").read_bytes())
+    assert got == events == again
     assert snapshots == [f"state {i + 1}".encode() for i in range(len(snapshots))]
     assert index == (1, len(snapshots), 0)
 
