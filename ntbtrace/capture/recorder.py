@@ -55,6 +55,7 @@ class Recorder:
         hashed: bool = False,
         overwrite: bool = False,
         storage: Storage = WHOLE,
+        drop: bool = False,
     ) -> None:
         self.switch = device.create(profile, self)
         self.t0 = time.monotonic_ns()
@@ -71,7 +72,7 @@ class Recorder:
             boot_id=boot_id(),
             payloads="hashed" if hashed else "full",
         )
-        self.writer = TraceWriter(path, header, self.switch.snapshot, overwrite=overwrite, storage=storage)
+        self.writer = TraceWriter(path, header, self.switch.snapshot, overwrite=overwrite, storage=storage, drop=drop)
         self.concealer = Concealer() if hashed else None
         self.t = 0  # ns since t0 of the stimulus being served; its effects share it
         self.at = 0  # place of its row in the journal

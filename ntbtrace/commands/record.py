@@ -96,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
         hashed=args.no_payload,
         overwrite=args.overwrite,
         storage=storage(args),
+        drop=args.slow_disk == "drop",
     )
     loop = Loop()
     guests: Sequence[SimulatedGuest | QemuGuest] = []
@@ -123,6 +124,8 @@ def run(args: argparse.Namespace) -> int:
     if recorder.writer.error is not None:
         raise recorder.writer.error
     print(told(args.output, recorder.next_seq))
+    if recorder.writer.dropped:
+        print(f"the disk could not follow: {recorder.writer.dropped:,} events were dropped", file=sys.stderr)
     if why == INTERRUPTED:
         print("interrupted; the trace is whole", file=sys.stderr)
         return 130

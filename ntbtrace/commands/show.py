@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from ntbtrace.commands.options import natural
+from ntbtrace.commands.tables import form_arguments
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Event
 from ntbtrace.query import parse
@@ -27,12 +28,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=natural, metavar="N", help="stop after N events")
     parser.add_argument("--where", metavar="EXPR", help="only events for which the expression is true")
+    form_arguments(parser)
     parser.add_argument("-f", "--follow", action="store_true", help="go on as the recording grows")
 
 
 def run(args: argparse.Namespace) -> int:
     with open_trace(args.file) as trace:
-        renderer = Renderer(trace.registers)
         first = args.first or 0
         where = None if args.where is None else parse(args.where, trace.registers)
         events: Iterator[Event]
@@ -44,7 +45,16 @@ def run(args: argparse.Namespace) -> int:
             if first > last:
                 raise NtbTraceError(f"--from must be an event of {args.file} (0 to {last}), not {first}")
             events = trace.events(first) if where is None else trace.where(where, first)
-        _print(islice(events, args.limit), renderer, flush=args.follow)
+        chosen = islice(events, args.limit)
+        if args.form is not None:
+            from ntbtrace.commands import rows  # who reads text need not wait for it
+
+        if args.form == "json":
+            rows.print_json(chosen, trace.registers, flush=args.follow)
+        elif args.form == "csv":
+            rows.print_csv(chosen, trace.registers, flush=args.follow)
+        else:
+            _print(chosen, Renderer(trace.registers), flush=args.follow)
     return 0
 
 

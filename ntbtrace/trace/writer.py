@@ -59,14 +59,19 @@ class TraceWriter:
         rows: int = ROWS,
         effect_rows: int = EFFECT_ROWS,
         storage: Storage = WHOLE,
+        drop: bool = False,
     ) -> None:
-        """Create PATH and PATH.journal. `snapshot` gives the device's state; called in roll().
+        """Create PATH and PATH.journal. `snapshot` gives the device's state; called in roll(). `drop`: when the disk
+        cannot follow, events are dropped (counted by `dropped`, and by a LOST event in their place), else we wait.
 
         Raises NtbTraceError if PATH exists (unless `overwrite`) or cannot be made.
         """
         self.path = path
         self.error: NtbTraceError | None = None
         self.lost = 0
+        self.dropped = 0
+        self._gap = 0  # dropped since the last rows that were kept
+        self._drop = drop
         self._snapshot = snapshot
         first = snapshot()
         encoded = encode_header(header)
@@ -105,15 +110,29 @@ class TraceWriter:
     def roll(self) -> None:
         """Between stimuli: give the rows so far to the writer thread, go on in the other half.
 
-        Waits if that one is not written yet (the disk is slower than the guests).
+        While that one is not written yet (the disk is slower than the guests) it waits, or drops these rows.
         """
         count = self.pos // _SIZE
         if not count:
             return
         snapshot = self._snapshot()
-        self._seal(count)
-        self._free.acquire()
-        self._use(1 - self._active, self.first_seq + count, snapshot)
+        if self._free.acquire(blocking=not self._drop):
+            self._seal(count)
+            self._gap = 0
+            self._use(1 - self._active, self.first_seq + count, snapshot)
+        else:
+            self._drop_rows(count, snapshot)
+
+    def _drop_rows(self, count: int, snapshot: bytes) -> None:
+        """Begin the same half anew, with an event that says how many before it are gone."""
+        half = self._halves[self._active]
+        (t,) = half.array(count)["t"][-1:].tolist()
+        half.free(count)
+        self.dropped += count
+        self._gap += count
+        self._use(self._active, self.first_seq + count, snapshot)
+        ROW.pack_into(self.rows, 0, t, 0, self._gap, 0, 0, 0, NO_ENDPOINT, NO_BAR, 0, Kind.LOST)
+        self.pos = _SIZE
 
     def _seal(self, count: int) -> None:
         half = self._halves[self._active]
@@ -197,11 +216,11 @@ class TraceWriter:
     def _index(self) -> None:
         """Write the index; on a full disk the room of the journal, which is not needed any more, may do for it."""
         try:
-            self._sink.finish(lost=self.lost)
+            self._sink.finish(lost=self.lost + self.dropped)
         except OSError:
             with suppress(OSError):
                 os.truncate(journal_path(self._sink.path), 0)
-            self._sink.finish(lost=self.lost)
+            self._sink.finish(lost=self.lost + self.dropped)
 
     # The writer thread
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ntbtrace.errors import NtbTraceError
-from ntbtrace.event import Event, Kind
+from ntbtrace.event import EFFECTS, ROW, Event, Kind
 from ntbtrace.trace import BlockInfo, TraceWriter, open_trace
 from ntbtrace.trace import writer as writer_module
 from ntbtrace.trace.journal import journal_path
 from ntbtrace.trace.sink import Sink
-from tests.trace.making import ROWS, header, number, same_directory, small_writer, traffic, write
+from tests.trace.making import ROWS, Snapshots, header, number, same_directory, small_writer, traffic, write
 
 TIMEOUT_S = 20
 
@@ -123,3 +123,31 @@ def test_the_recorder_waits_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.
     writer.close()
     with open_trace(writer.path) as trace:
         assert list(trace) == [first, second]
+
+
+def test_the_recorder_drops_for_a_slow_disk_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk_goes_on = threading.Event()
+    append = Sink.block
+
+    def slow(self: Sink, info: BlockInfo, frame: bytes, block: object = None) -> None:
+        assert disk_goes_on.wait(TIMEOUT_S)
+        append(self, info, frame)
+
+    monkeypatch.setattr(Sink, "block", slow)
+    writer = TraceWriter(tmp_path / "a.ntbt", header(), Snapshots(), rows=64, effect_rows=8, drop=True)
+    for event in traffic(300):
+        if event.kind not in EFFECTS and writer.pos > writer.limit:
+            writer.roll()
+        seq = writer.first_seq + writer.pos // ROW.size
+        cause = None if event.cause is None else seq - (event.seq - event.cause)
+        writer.append(event._replace(seq=seq, cause=cause))
+    assert writer.dropped > 100
+    disk_goes_on.set()
+    writer.close()
+    with open_trace(writer.path) as trace:
+        events = list(trace)
+        assert trace.lost == writer.dropped
+    lost = [at for at, event in enumerate(events) if event.kind == Kind.LOST and at]
+    assert sum(events[at].value for at in lost) == writer.dropped
+    assert all(events[at].seq == events[at - 1].seq + 1 + events[at].value for at in lost)
+    assert events[-1].seq + 1 == len(events) + writer.dropped
