@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.query import Expression, columns
+from ntbtrace.trace.derive import derived
 from ntbtrace.trace.reader import Trace
 from ntbtrace.trace.sink import Sink
 
@@ -41,24 +42,15 @@ def cut(trace: Trace, numbers: Iterable[int], path: Path, *, overwrite: bool = F
     chosen = sorted(numbers)
     if not chosen:
         raise NtbTraceError(f"nothing of {trace.path} would be kept")
-    if not (trace.closed or trace.salvaged):
-        raise NtbTraceError(f"{trace.path} was not closed: end the recording, or run `ntbtrace salvage {trace.path}`")
-    if path.exists() and path.samefile(trace.path):
-        raise NtbTraceError(f"{path} is the trace itself: choose another name")
-    source = trace.source
-    sink = Sink(path, source.start, overwrite)
-    try:
+    with derived(path, trace.source.start, [trace], overwrite=overwrite) as sink:
         for number in chosen:
-            info = trace.blocks[number]
-            trace.block(number)  # a damaged one is refused here, and not by who reads the copy
-            assert info.offset is not None
-            sink.block(info, os.pread(source.fd, info.length, info.offset))
-        sink.index(closed=trace.closed, salvaged=trace.salvaged, lost=trace.lost)
-        sink.close()
-    except OSError as error:
-        sink.discard()
-        raise NtbTraceError(f"cannot write {path}: {error.strerror}") from error
-    except BaseException:
-        sink.discard()
-        raise
+            copy_block(trace, number, sink)
     return sum(trace.blocks[number].count for number in chosen)
+
+
+def copy_block(trace: Trace, number: int, sink: Sink) -> None:
+    """Append block `number` of a closed trace as it is. Raises TraceFormatError if it is damaged, OSError."""
+    info = trace.blocks[number]
+    trace.block(number)  # a damaged one is refused here, and not by who reads the copy
+    assert info.offset is not None
+    sink.block(info, os.pread(trace.source.fd, info.length, info.offset))

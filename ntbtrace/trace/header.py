@@ -2,7 +2,7 @@
 """Header: how and of what a trace was recorded; the first bytes of the file."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -29,6 +29,7 @@ class Header:
     start_mono_ns: int
     boot_id: str
     payloads: str  # "full" | "hashed": guest memory replaced by keyed hashes
+    merged: list[Any] = field(default_factory=list)  # what it was merged from, see trace/merge.py; else empty
 
 
 def registers_digest(registers: dict[str, Any]) -> str:
@@ -41,10 +42,22 @@ def registers_digest(registers: dict[str, Any]) -> str:
 
 def encode_header(header: Header) -> bytes:
     body = {**asdict(header), "registers_digest": registers_digest(header.registers)}
+    if not header.merged:
+        del body["merged"]
     raw = json.dumps(body, separators=(",", ":")).encode()
     stored = compress(raw)
-    start = HEADER.pack(HEADER_MAGIC, FORMAT_VERSION, 0, len(stored), len(raw), 0)[:_CHECKED]
-    return start + checksum(start, stored).to_bytes(4, "little") + stored
+    return _start(len(stored), len(raw), stored) + stored
+
+
+def renewed(start: bytes) -> bytes:
+    """A whole header, with its body, of any version: the same of the present version."""
+    _, _, _, stored, raw, _ = HEADER.unpack(start[: HEADER.size])
+    return _start(stored, raw, start[HEADER.size :]) + start[HEADER.size :]
+
+
+def _start(stored_length: int, raw_length: int, body: bytes) -> bytes:
+    start = HEADER.pack(HEADER_MAGIC, FORMAT_VERSION, 0, stored_length, raw_length, 0)[:_CHECKED]
+    return start + checksum(start, body).to_bytes(4, "little")
 
 
 def decode_header(path: Path, start: bytes, body: bytes) -> Header:
@@ -54,12 +67,12 @@ def decode_header(path: Path, start: bytes, body: bytes) -> Header:
         if checksum(start[:_CHECKED], body) != crc:
             raise ValueError("wrong checksum")
         loaded = json.loads(expand(body, raw_length, MAX_HEADER))
-        header = Header(**{field.name: loaded[field.name] for field in fields(Header)})
-        for field in fields(Header):
-            kind: Any = get_origin(field.type) or field.type
-            value = getattr(header, field.name)
+        header = Header(**{one.name: loaded[one.name] for one in fields(Header) if one.name in loaded})
+        for one in fields(Header):
+            kind: Any = get_origin(one.type) or one.type
+            value = getattr(header, one.name)
             if not isinstance(value, kind):
-                raise ValueError(f"{field.name} is of type {type(value).__name__}")
+                raise ValueError(f"{one.name} is of type {type(value).__name__}")
     return header
 
 
