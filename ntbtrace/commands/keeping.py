@@ -31,7 +31,7 @@ def keeping_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--keep", metavar="last:SIZE|around:EXPR",
                      help="last:SIZE, a flight recorder; around:EXPR, only what is near")  # fmt: skip
     group.add_argument("--slow-disk", choices=("wait", "drop"), default="wait",
-                       help="a disk that cannot follow: guests wait (default), or events are dropped, counted")  # fmt: skip
+                       help="for a disk that cannot follow: guests wait (default), or events are dropped")  # fmt: skip
     group.add_argument("--before", type=natural, metavar="N", help="with around: events before each (default: 1000)")
     group.add_argument("--after", type=natural, metavar="N", help="with around: events after each (default: 1000)")
 
