@@ -16,7 +16,7 @@ Array = NDArray[Any]
 _WIDTHS = (1, 2, 4, 8)
 _SIGN = np.uint64(63)
 _ONE = np.uint64(1)
-_IS_EFFECT = np.isin(np.arange(256), [int(kind) for kind in EFFECTS])
+IS_EFFECT = np.isin(np.arange(256), [int(kind) for kind in EFFECTS])
 
 # What is tried; the shortest is kept. A column that is not here: as it is, it compresses well in any form.
 _PLAIN, _PLANES, _DELTA = Encoding(0), Encoding.PLANES, Encoding.DELTA
@@ -40,11 +40,11 @@ class Causes(NamedTuple):
 
 def causes(kinds: Array, distances: Array) -> Causes | None:
     """From the columns kind and cause (seq - its seq, 0 for none); None where an effect's cause is not in the block."""
-    effects = np.flatnonzero(_IS_EFFECT[kinds])
+    effects = np.flatnonzero(IS_EFFECT[kinds])
     owners = effects - distances[effects].astype(np.int64)
-    if len(effects) and (owners.min() < 0 or (owners >= effects).any() or _IS_EFFECT[kinds[owners]].any()):
+    if len(effects) and (owners.min() < 0 or (owners >= effects).any() or IS_EFFECT[kinds[owners]].any()):
         return None
-    return Causes(np.flatnonzero(~_IS_EFFECT[kinds]), effects, owners)
+    return Causes(np.flatnonzero(~IS_EFFECT[kinds]), effects, owners)
 
 
 def encode(name: str, column: Array, of: Causes | None, codec: Codec = Codec.LZ4) -> tuple[Encoding, int, int, bytes]:

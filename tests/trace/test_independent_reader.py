@@ -162,7 +162,7 @@ def test_reads_the_header(tmp_path: Path) -> None:
     body, *_ = read_file((tmp_path / "a.ntbt").read_bytes())
     text = json.dumps(written.registers, sort_keys=True, separators=(",", ":"))
     assert body.pop("registers_digest") == blake2b(text.encode(), digest_size=16).hexdigest()
-    assert body == vars(written)
+    assert {**body, "merged": []} == vars(written)
 
 
 def read_half(data: bytes, base: int, rows: int, payload: int, snapshot: int) -> tuple[int, bytes, list]:
