@@ -31,6 +31,7 @@ COMMANDS = {
     "check": "read all of a trace: checksums, columns, order, causes",
     "cut": "a part of a trace as a trace of its own, in whole blocks, so that it still replays",
     "repack": "the same trace in fewer bytes, for archives",
+    "merge": "recordings of several switches in order of time (to read), or the pieces of one recording (replays)",
     "salvage": "make a whole file of a recording that was not closed",
     "serve": "the switch for your own VMs: listen on sockets, record what crosses",
     "exec": "run your own QEMU command line with the switch plugged in",

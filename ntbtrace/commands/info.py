@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ntbtrace.commands.counting import count_groups, events_by, register_lines
+from ntbtrace.commands.merge import about as about_source
 from ntbtrace.commands.options import natural
 from ntbtrace.event import port_name
 from ntbtrace.render import kind_name, seconds
@@ -47,8 +48,11 @@ def _header(trace: Trace) -> Iterator[tuple[str, str]]:
     else:
         yield "", f"not closed: still being recorded, or run `ntbtrace salvage {plain(str(trace.path))}`"
     yield "recorded", f"{_wall(header.start_wall_ns)} by {plain(header.tool)}: {plain(header.command)}"
-    chip = plain(str(header.profile.get("chip", "unknown")))
-    yield "switch", f"{chip}, model version {header.model_version}"
+    for source in header.merged:
+        yield "merged from", about_source(source)
+    if not header.merged:
+        chip = plain(str(header.profile.get("chip", "unknown")))
+        yield "switch", f"{chip}, model version {header.model_version}"
     ports = header.profile.get("port")
     for port in (entry for entry in ports if isinstance(entry, dict)) if isinstance(ports, list) else ():
         number = plain(str(port.get("number")))

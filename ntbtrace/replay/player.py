@@ -14,7 +14,7 @@ import device
 from device.host import IrqMode
 from device.plx.engine import Engine
 from device.profile import Profile, ProfileError
-from ntbtrace.errors import TraceFormatError
+from ntbtrace.errors import NtbTraceError, TraceFormatError
 from ntbtrace.event import Event, Inject, Kind, endpoint_of, port_of
 from ntbtrace.replay.divergence import KIND, STATE, Difference, Divergence, Outcome, compare
 from ntbtrace.replay.host import ReplayHost
@@ -35,7 +35,7 @@ Writer = Callable[[int, int, int], None]
 class Player:
     """`trace` on `switch`, at `position`: from `start`, before the first event, to `end`, behind the last.
 
-    `divergence` is the earliest one met so far. Raises TraceFormatError for a trace that cannot be
+    `divergence` is the earliest one met so far. Raises NtbTraceError for a trace that cannot be
     performed at all.
     """
 
@@ -43,6 +43,8 @@ class Player:
         self.trace = trace
         self.divergence: Divergence | None = None
         self._host = ReplayHost()
+        if trace.header.merged:
+            raise NtbTraceError(f"{trace.path} is merged from several switches: replay the recordings it was made of")
         try:
             profile = Profile.from_mapping(trace.header.profile)
         except ProfileError as error:

@@ -4,14 +4,26 @@
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, TypeVar, get_origin
 
 from ntbtrace.errors import TraceFormatError
 from ntbtrace.trace.guard import checksum, compress, damaged, expand, reading
 from ntbtrace.trace.layout import FORMAT_VERSION, HEADER, HEADER_MAGIC, MAX_HEADER
 
 PAYLOADS = ("full", "hashed")
+_Made = TypeVar("_Made", "Header", "MergedFrom")
 _CHECKED = HEADER.size - 4  # bytes before the CRC
+
+
+@dataclass
+class MergedFrom:
+    """One of the recordings that a merged trace was made of."""
+
+    file: str
+    ports: dict[str, Any]  # its port numbers -> those in the merged trace
+    shift: int  # ns from the merged trace's start to its own
+    placed: str  # by which clock
+    header: dict[str, Any]  # its header, without the registers
 
 
 @dataclass
@@ -29,7 +41,7 @@ class Header:
     start_mono_ns: int
     boot_id: str
     payloads: str  # "full" | "hashed": guest memory replaced by keyed hashes
-    merged: list[Any] = field(default_factory=list)  # what it was merged from, see trace/merge.py; else empty
+    merged: list[MergedFrom] = field(default_factory=list)  # of several switches: such a trace is not replayed
 
 
 def registers_digest(registers: dict[str, Any]) -> str:
@@ -67,13 +79,20 @@ def decode_header(path: Path, start: bytes, body: bytes) -> Header:
         if checksum(start[:_CHECKED], body) != crc:
             raise ValueError("wrong checksum")
         loaded = json.loads(expand(body, raw_length, MAX_HEADER))
-        header = Header(**{one.name: loaded[one.name] for one in fields(Header) if one.name in loaded})
-        for one in fields(Header):
-            kind: Any = get_origin(one.type) or one.type
-            value = getattr(header, one.name)
-            if not isinstance(value, kind):
-                raise ValueError(f"{one.name} is of type {type(value).__name__}")
+        merged = [_typed(MergedFrom, one) for one in loaded.get("merged", ())]
+        header = _typed(Header, {**loaded, "merged": merged})
     return header
+
+
+def _typed(kind: type[_Made], loaded: dict[str, Any]) -> _Made:
+    """A dataclass from JSON. Raises ValueError, TypeError."""
+    made = kind(**{one.name: loaded[one.name] for one in fields(kind) if one.name in loaded})
+    for one in fields(kind):
+        wanted: Any = get_origin(one.type) or one.type
+        value = getattr(made, one.name)
+        if not isinstance(value, wanted):
+            raise ValueError(f"{one.name} is of type {type(value).__name__}")
+    return made
 
 
 def version_of(start: bytes) -> int:
