@@ -203,8 +203,7 @@ class Recorder:
     def discard(self) -> None:
         """Close and remove the file: nothing was recorded."""
         self.close()
-        for path in (self.writer.path, self.writer.file):
-            path.unlink(missing_ok=True)
+        self.writer.file.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Write what is left and the footer; afterwards the file says "closed cleanly"."""

@@ -3,12 +3,11 @@
 
 import argparse
 import re
-from pathlib import Path
 
 from ntbtrace.commands.options import natural
 from ntbtrace.errors import SetupError
 from ntbtrace.text import plain
-from ntbtrace.trace.storage import WHOLE, Around, Last, Rotate, Storage
+from ntbtrace.trace.storage import WHOLE, Around, Last, Rotate, Storage, pieces
 
 UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
 LEAST = 64 << 10  # bytes of a file that is rotated
@@ -56,9 +55,9 @@ def storage(args: argparse.Namespace) -> Storage:
     raise SetupError(f"--keep must be last:SIZE or around:EXPR, not {args.keep!r}")
 
 
-def told(path: Path, events: int) -> str:
+def told(args: argparse.Namespace, events: int) -> str:
     """What a recording's last line says: the file, or the files, and how large."""
-    files = [path] if path.exists() else sorted(path.parent.glob(f"{path.stem}.[0-9][0-9][0-9][0-9]{path.suffix}"))
-    names = plain(str(files[0])) if files else plain(str(path))
+    files = pieces(args.output) if args.rotate is not None else [args.output]
     more = f" to {plain(files[-1].name)}" if len(files) > 1 else ""
-    return f"{names}{more}: {events:,} events, {sum(file.stat().st_size for file in files):,} bytes"
+    size = sum(file.stat().st_size for file in files)
+    return f"{plain(str(files[0]))}{more}: {events:,} events, {size:,} bytes"

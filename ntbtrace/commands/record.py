@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"port {guest.port.number}: {results or 'nothing to report'}")
     if recorder.writer.error is not None:
         raise recorder.writer.error
-    print(told(args.output, recorder.next_seq))
+    print(told(args, recorder.next_seq))
     if recorder.writer.dropped:
         print(f"the disk could not follow: {recorder.writer.dropped:,} events were dropped", file=sys.stderr)
     if why == INTERRUPTED:

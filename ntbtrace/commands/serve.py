@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         recorder.close()
     if recorder.writer.error is not None:
         raise recorder.writer.error
-    print(told(args.output, recorder.next_seq))
+    print(told(args, recorder.next_seq))
     if recorder.writer.dropped:
         print(f"the disk could not follow: {recorder.writer.dropped:,} events were dropped", file=sys.stderr)
     return 0

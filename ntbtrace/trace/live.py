@@ -49,11 +49,11 @@ def _follow(source: Source, stop: Callable[[], bool]) -> Iterator[Event]:
         if scan.index is not None:
             return
         for half in continuation(kept, scan.blocks[-1].last_seq + 1 if done else 0):
-            begin = next_seq - half.first_seq
-            if begin < len(half.rows):
-                rows = half.rows[begin:]
-                block = block_of_rows(summarize(next_seq, rows), rows, half.payload, half.snapshot, source.path)
-                next_seq += len(rows)
+            first = max(next_seq, half.first_seq)
+            rows = half.rows[first - half.first_seq :]
+            if len(rows):
+                block = block_of_rows(summarize(first, rows), rows, half.payload, half.snapshot, source.path)
+                next_seq = first + len(rows)
                 yield from block.events()
         if not running:
             raise NtbTraceError(

@@ -12,6 +12,7 @@ from ntbtrace.errors import NtbTraceError, TraceFormatError
 from ntbtrace.trace.block import encode_block
 from ntbtrace.trace.index import find_index
 from ntbtrace.trace.journal import journal_path, read_journal
+from ntbtrace.trace.layout import FRAME, SUMMARY
 from ntbtrace.trace.reader import Scan, Source, continuation
 from ntbtrace.trace.sink import Sink
 
@@ -48,6 +49,12 @@ def salvage(path: Path, say: Callable[[str], None]) -> SalvageReport:
         source.close()
 
 
+def _begun(source: Source, at: int) -> int | None:
+    """The first seq of the block that begins at byte `at` and is cut off; None if not even that is there."""
+    data = os.pread(source.fd, FRAME.size + SUMMARY.size, at)
+    return int(SUMMARY.unpack(data[FRAME.size :])[0]) if len(data) == FRAME.size + SUMMARY.size else None
+
+
 def _salvage(source: Source, say: Callable[[str], None]) -> SalvageReport:
     path = source.path
     scan = Scan(source)
@@ -60,9 +67,9 @@ def _salvage(source: Source, say: Callable[[str], None]) -> SalvageReport:
     except TraceFormatError as error:
         damage = str(error)
     next_seq = scan.blocks[-1].last_seq + 1 if scan.blocks else 0
-    kept = continuation(read_journal(path, source.identity), next_seq)
+    kept = continuation(read_journal(path, source.identity), next_seq, gaps=not damage)
     left = source.size() - scan.end if scan.index is None else 0
-    if left and not damage and not kept:  # else it is the beginning of what the journal still has
+    if left and not damage and not (kept and _begun(source, scan.end) in (None, kept[0].first_seq)):
         damage = f"byte {scan.end}: the file ends inside a block"
     sink = Sink(path.with_name(path.name + ".salvaging"), b"", overwrite=True)
     try:

@@ -97,13 +97,15 @@ class Scan:
             self.end += frame.length
 
 
-def continuation(kept: "Sequence[Kept]", next_seq: int) -> "list[Kept]":
-    """The halves of a journal whose rows go on at `next_seq`: those before are in the file already."""
+def continuation(kept: "Sequence[Kept]", next_seq: int, *, gaps: bool = True) -> "list[Kept]":
+    """The halves of a journal whose rows come from `next_seq` on: those before are in the file already. Events between
+    may have been left out on purpose (`gaps`).
+    """
     found = []
     for half in kept:
-        if half.first_seq == next_seq and len(half.rows):
+        if len(half.rows) and (half.first_seq == next_seq or (gaps and half.first_seq > next_seq)):
             found.append(half)
-            next_seq += len(half.rows)
+            next_seq = half.first_seq + len(half.rows)
     return found
 
 

@@ -30,6 +30,22 @@ def locked(fd: int) -> bool:
     return False
 
 
+def remove(path: Path) -> None:
+    """Remove a file that is to be replaced, if it is there. Raises NtbTraceError for what must stay, OSError."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise NtbTraceError(f"{path} is not a regular file: choose another name")
+        if locked(fd):
+            raise NtbTraceError(f"{path} is being recorded by another ntbtrace: choose another name")
+    finally:
+        os.close(fd)
+    path.unlink()
+
+
 class Sink:
     """A new file at `path` that begins with `header`. Raises NtbTraceError when it cannot be made."""
 
@@ -38,7 +54,7 @@ class Sink:
         self.blocks: list[BlockInfo] = []
         try:
             if overwrite:
-                self._remove()
+                remove(path)
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError as error:
             raise NtbTraceError(f"{path} exists: choose another name, or say --overwrite") from error
@@ -51,20 +67,6 @@ class Sink:
         except OSError as error:
             self.discard()
             raise NtbTraceError(f"cannot write {path}: {error.strerror}") from error
-
-    def _remove(self) -> None:
-        try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except FileNotFoundError:
-            return
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise NtbTraceError(f"{self.path} is not a regular file: choose another name")
-            if locked(fd):
-                raise NtbTraceError(f"{self.path} is being recorded by another ntbtrace: choose another name")
-        finally:
-            os.close(fd)
-        self.path.unlink()
 
     @property
     def end(self) -> int:

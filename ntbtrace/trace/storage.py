@@ -8,10 +8,12 @@ Around(text, ...)  only blocks near the events for which an expression is true
 """
 
 import os
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.query import Expression, columns, parse
@@ -19,17 +21,34 @@ from ntbtrace.trace.block import Block
 from ntbtrace.trace.header import Header
 from ntbtrace.trace.journal import journal_path
 from ntbtrace.trace.registers import RegisterTable
-from ntbtrace.trace.sink import Sink
+from ntbtrace.trace.sink import Sink, remove
 from ntbtrace.trace.summary import BlockInfo
 
 PIECES = 8  # that a Last keeps: what it holds varies by one of them
 LEAST = 16 << 10  # bytes of a piece
 
 
+class Output(Protocol):
+    """What the writer appends to. `path`: the file at hand, the journal lies beside it."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def block(self, info: BlockInfo, frame: bytes, block: Callable[[], Block]) -> None:
+        """Take the frame of a block; `block` makes what is in it. Raises OSError."""
+
+    def finish(self, *, lost: int) -> None:
+        """The recording has ended. Raises OSError; then it can be called again."""
+
+    def close(self) -> None: ...
+
+    def discard(self) -> None: ...
+
+
 class Storage:
     """One file with all blocks. `open` makes what the writer appends to; `header` as it is, and `encoded`."""
 
-    def open(self, path: Path, header: Header, encoded: bytes, overwrite: bool) -> Sink:
+    def open(self, path: Path, header: Header, encoded: bytes, overwrite: bool) -> Output:
         return Sink(path, encoded, overwrite)
 
 
@@ -40,7 +59,7 @@ WHOLE = Storage()
 class Rotate(Storage):
     size: int
 
-    def open(self, path: Path, header: Header, encoded: bytes, overwrite: bool) -> Sink:
+    def open(self, path: Path, header: Header, encoded: bytes, overwrite: bool) -> Output:
         return RotatingSink(path, encoded, overwrite, self.size)
 
 
@@ -48,7 +67,7 @@ class Rotate(Storage):
 class Last(Storage):
     size: int
 
-    def open(self, path: Path, header: Header, encoded: bytes, overwrite: bool) -> Sink:
+    def open(self, path: Path, header: Header, encoded: bytes, overwrite: bool) -> Output:
         return LastSink(path, encoded, overwrite, self.size)
 
 
@@ -60,75 +79,116 @@ class Around(Storage):
     before: int
     after: int
 
-    def open(self, path: Path, header: Header, encoded: bytes, overwrite: bool) -> Sink:
+    def open(self, path: Path, header: Header, encoded: bytes, overwrite: bool) -> Output:
         return AroundSink(path, encoded, overwrite, parse(self.text, RegisterTable(header.registers)), self)
 
 
-class RotatingSink(Sink):
+def pieces(path: Path) -> list[Path]:
+    """The files FILE.0001.ntbt ... of the recording FILE.ntbt that are there, in order."""
+    form = re.compile(rf"{re.escape(path.stem)}\.(\d{{4,}}){re.escape(path.suffix)}")
+    found = ((form.fullmatch(file.name), file) for file in path.parent.iterdir()) if path.parent.is_dir() else ()
+    return [file for _, file in sorted((int(match[1]), file) for match, file in found if match)]
+
+
+class RotatingSink:
     """Appends to FILE.NNNN.ntbt, and begins the next when it would become longer than `size`."""
 
     def __init__(self, path: Path, header: bytes, overwrite: bool, size: int) -> None:
         self._wanted, self._header, self._size, self._number = path, header, size, 1
-        if overwrite:
-            for old in path.parent.glob(f"{path.stem}.[0-9][0-9][0-9][0-9]{path.suffix}"):
-                old.unlink()
-        super().__init__(self._name(), header, False)
+        for old in pieces(path):
+            if not overwrite:
+                raise NtbTraceError(f"{old} exists: choose another name, or say --overwrite")
+            remove(old)
+            journal_path(old).unlink(missing_ok=True)
+        self._piece = self._new()
 
-    def _name(self) -> Path:
-        return self._wanted.with_name(f"{self._wanted.stem}.{self._number:04}{self._wanted.suffix}")
+    @property
+    def path(self) -> Path:
+        return self._piece.path
 
-    def block(self, info: BlockInfo, frame: bytes, block: Callable[[], Block] | None = None) -> None:
-        if self.blocks and self.end + len(frame) > self._size:
-            self._next()
-        super().block(info, frame)
+    def _new(self) -> Sink:
+        name = f"{self._wanted.stem}.{self._number:04}{self._wanted.suffix}"
+        return Sink(self._wanted.with_name(name), self._header, False)
 
-    def _next(self) -> None:
-        """Close this piece; the journal goes with the one that is being written, so that it can be salvaged."""
-        before = self.path
-        self.index(closed=True)
-        self.close()
+    def block(self, info: BlockInfo, frame: bytes, block: Callable[[], Block]) -> None:
+        if self._piece.blocks and self._piece.end + len(frame) > self._size:
+            self._rotate()
+        self._piece.block(info, frame)
+
+    def _rotate(self) -> None:
+        """The journal goes to the next piece, whose blocks it holds, before this one says that it is whole."""
+        before = self._piece
         self._number += 1
-        super().__init__(self._name(), self._header, False)
-        journal_path(before).replace(journal_path(self.path))
+        after = self._new()
+        try:
+            journal_path(before.path).replace(journal_path(after.path))
+        except OSError:
+            after.discard()
+            raise
+        self._piece = after
+        self._end(before)
+
+    def _end(self, piece: Sink) -> None:
+        piece.index(closed=True)
+        piece.close()
+
+    def finish(self, *, lost: int) -> None:
+        self._piece.finish(lost=lost)
+
+    def close(self) -> None:
+        self._piece.close()
+
+    def discard(self) -> None:
+        self._piece.discard()
 
 
 class LastSink(RotatingSink):
     """Pieces of which the oldest go; joined into one file at the end."""
 
     def __init__(self, path: Path, header: bytes, overwrite: bool, size: int) -> None:
-        if path.exists() and not overwrite:
-            raise NtbTraceError(f"{path} exists: choose another name, or say --overwrite")
-        self._most, self._overwrite = size, overwrite
-        self._pieces: deque[tuple[Path, list[BlockInfo], int]] = deque()
+        if path.exists():
+            if not overwrite:
+                raise NtbTraceError(f"{path} exists: choose another name, or say --overwrite")
+            remove(path)
+        self._most = size
+        self._old: deque[tuple[Path, deque[BlockInfo], int]] = deque()
+        self._whole: Sink | None = None
+        self._done = False
         super().__init__(path, header, overwrite, max(size // PIECES, LEAST))
 
-    def _next(self) -> None:
-        self._pieces.append((self.path, self.blocks, self.end))
-        while len(self._pieces) > 1 and sum(end for _, _, end in self._pieces) > self._most - self._size:
-            self._pieces.popleft()[0].unlink(missing_ok=True)
-        super()._next()
+    def _end(self, piece: Sink) -> None:
+        super()._end(piece)
+        self._old.append((piece.path, deque(piece.blocks), piece.end))
+        while len(self._old) > 1 and sum(end for _, _, end in self._old) > self._most - self._size:
+            self._old.popleft()[0].unlink(missing_ok=True)
 
     def finish(self, *, lost: int) -> None:
-        """The pieces become one file."""
-        super().finish(lost=lost)
-        self._pieces.append((self.path, self.blocks, self.end))
-        whole = Sink(self._wanted, self._header, self._overwrite)
-        try:
-            for path, blocks, _ in self._pieces:
-                with path.open("rb") as piece:
-                    for info in blocks:
-                        whole.block(info, os.pread(piece.fileno(), info.length, info.offset or 0))
-            whole.finish(lost=lost)
-            whole.close()
-        except BaseException:
-            whole.discard()
-            raise
-        for path, _, _ in self._pieces:
-            path.unlink(missing_ok=True)
+        """The pieces become one file; each goes when it is in it."""
+        if self._whole is None:
+            super().finish(lost=lost)
+            self._old.append((self._piece.path, deque(self._piece.blocks), 0))
+            self._whole = Sink(self._wanted, self._header, False)
+        while self._old:
+            path, blocks, _ = self._old[0]
+            with path.open("rb") as file:
+                while blocks:
+                    info = blocks[0]
+                    self._whole.block(info, os.pread(file.fileno(), info.length, info.offset or 0))
+                    blocks.popleft()
+            path.unlink()
+            self._old.popleft()
+        self._whole.finish(lost=lost)
+        self._whole.close()
+        journal_path(self._piece.path).replace(journal_path(self._wanted))
+        self._done = True
+
+    @property
+    def path(self) -> Path:
+        return self._wanted if self._done else super().path
 
 
 class AroundSink(Sink):
-    """Holds blocks back until it is known whether something near them matters."""
+    """Holds blocks back, in memory, until it is known whether something near them matters."""
 
     def __init__(self, path: Path, header: bytes, overwrite: bool, where: Expression, around: Around) -> None:
         super().__init__(path, header, overwrite)

@@ -204,7 +204,7 @@ class TraceWriter:
         hint = ""
         try:
             self._index()
-        except OSError as error:
+        except (OSError, NtbTraceError) as error:
             self._fail(error)
             if not isinstance(error, FileNotFoundError):
                 hint = f"; run `ntbtrace salvage {self.path}` when there is room again"
@@ -246,5 +246,7 @@ class TraceWriter:
         if isinstance(error, FileNotFoundError):
             self.error = NtbTraceError(f"{self.path} was removed while it was being recorded")
             return
-        why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        why = f"{type(error).__name__}: {error}"
+        if isinstance(error, OSError | NtbTraceError):
+            why = (isinstance(error, OSError) and error.strerror) or str(error)
         self.error = NtbTraceError(f"{self.path} cannot grow any more: {why}; what is in it is kept")

@@ -2,6 +2,7 @@
 """kill -9 at any moment: no completed event is lost, none is there twice, none is half."""
 
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -20,6 +21,7 @@ from ntbtrace.event import ROW, Event, Kind
 from ntbtrace.trace import open_trace, salvage
 from ntbtrace.trace.frame import encode_frame
 from ntbtrace.trace.journal import journal_path
+from ntbtrace.trace.storage import WHOLE, Last, Rotate, Storage, pieces
 from tests.trace.making import ROWS, number, same_directory, small_writer, traffic
 
 KILLS = 12
@@ -101,10 +103,10 @@ def test_killed(tmp_path: Path, kill: int) -> None:
 
 EVENTS = 3 * ROWS  # enough to use each half twice
 STEP = 7  # of the lines below, every 7th: which ones they are is another matter each time, there are two threads
-SOURCES = ("writer.py", "journal.py", "sink.py")
+SOURCES = ("writer.py", "journal.py", "sink.py", "storage.py")
 
 
-def run_until_line(path: Path, wanted: int, pipe: int) -> None:
+def run_until_line(path: Path, wanted: int, pipe: int, storage: Storage) -> None:
     """Record in this process, which dies when either thread comes to line number `wanted` of SOURCES."""
     lines = 0
 
@@ -120,40 +122,53 @@ def run_until_line(path: Path, wanted: int, pipe: int) -> None:
 
     threading.settrace(count)
     sys.settrace(count)
-    writer = small_writer(path)
+    writer = small_writer(path, storage=storage)
     for event in traffic(EVENTS):
         writer.append(event)
         os.write(pipe, event.seq.to_bytes(8, "little"))
     writer.close()
 
 
-def test_killed_at_any_line_of_the_writer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("storage", "step"),
+    [(WHOLE, STEP), (Rotate(2000), 3 * STEP), (Last(3000), 3 * STEP)],
+    ids=["one", "rotate", "last"],
+)
+def test_killed_at_any_line_of_the_writer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, storage: Storage, step: int
+) -> None:
+    monkeypatch.setattr("ntbtrace.trace.storage.LEAST", 2000)
     wanted = list(traffic(EVENTS))
     line, status = 1, signal.SIGKILL
     while status == signal.SIGKILL:
-        path = tmp_path / f"line{line}.ntbt"
+        path = tmp_path / str(line) / "a.ntbt"
+        path.parent.mkdir()
         read, write_end = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                run_until_line(path, line, write_end)
+                run_until_line(path, line, write_end, storage)
             finally:
                 os._exit(0)
         os.close(write_end)
         with os.fdopen(read, "rb") as said:
             completed = len(said.read()) // 8
         status = os.waitpid(child, 0)[1]
-        if path.exists() and path.stat().st_size:
-            salvage(path, lambda line: None)
-            with open_trace(path) as trace:
-                got = list(trace)
-            assert got == wanted[: len(got)]
-            assert len(got) >= completed
-        else:
-            assert not completed
-        line += STEP
+        got: dict[int, Event] = {}
+        for file in (path, *pieces(path)):
+            if file.exists() and file.stat().st_size:
+                salvage(file, lambda line: None)
+                with open_trace(file) as trace:
+                    assert trace.closed or trace.salvaged
+                    got |= {event.seq: event for event in trace}
+        first = min(got, default=0)
+        assert [got[seq] for seq in sorted(got)] == wanted[first : first + len(got)]
+        assert first + len(got) >= completed
+        assert not first or isinstance(storage, Last)
+        shutil.rmtree(path.parent)
+        line += step
     assert status == 0
-    assert got == wanted
+    assert first + len(got) == len(wanted)
     assert line > 100 * STEP
 
 

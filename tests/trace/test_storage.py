@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 import device
+from ntbtrace import cli
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Event
 from ntbtrace.replay.player import Player
-from ntbtrace.trace import open_trace, salvage
-from ntbtrace.trace.storage import LEAST, WHOLE, Around, Last, Rotate, Storage
+from ntbtrace.trace import open_trace
+from ntbtrace.trace.storage import LEAST, WHOLE, Around, Last, Rotate, Storage, pieces
 from tests.support import events, random_accesses
 
 RARE = 0x4F0  # NTUEEM: nobody else writes it
@@ -122,26 +123,65 @@ def test_a_wrong_expression_is_said_before_anything_is_made(tmp_path: Path) -> N
     assert names(tmp_path) == []
 
 
+def test_a_rotation_that_would_meet_an_old_piece_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.0007.ntbt").write_text("precious")
+    with pytest.raises(NtbTraceError, match=r"a\.0007\.ntbt exists"):
+        record(tmp_path / "a.ntbt", Rotate(40_000))
+    assert names(tmp_path) == ["a.0007.ntbt"]
+
+
+def test_pieces_are_found_in_order(tmp_path: Path) -> None:
+    order = ["a.0002.ntbt", "a.9999.ntbt", "a.10000.ntbt"]
+    for name in (*order, "a.ntbt", "a.002.ntbt", "ab.0001.ntbt", "a.0003.ntbt.journal", "a.0004.x.ntbt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in pieces(tmp_path / "a.ntbt")] == order
+    assert pieces(tmp_path / "none" / "a.ntbt") == []
+
+
+def test_what_comes_into_the_way_of_a_flight_recorder_stays(tmp_path: Path) -> None:
+    recorder = record(tmp_path / "a.ntbt", Last(3 * LEAST), close=False)
+    (tmp_path / "a.ntbt").write_text("precious")
+    recorder.close()
+    assert "a.ntbt exists" in str(recorder.writer.error)
+    assert (tmp_path / "a.ntbt").read_text() == "precious"
+    assert all(read(path) for path in pieces(tmp_path / "a.ntbt"))
+
+
+@pytest.mark.parametrize("storage", [Rotate(40_000), Last(3 * LEAST)])
+def test_nothing_recorded_leaves_nothing(tmp_path: Path, storage: Storage) -> None:
+    Recorder(tmp_path / "a.ntbt", device.DEFAULT, command="test", transports={}, storage=storage).discard()
+    assert names(tmp_path) == []
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from ntbtrace.trace.storage import Rotate
+from ntbtrace.trace.storage import Around, Last, Rotate
 from tests.trace.test_storage import record
-recorder = record(Path(sys.argv[1]), Rotate(40_000), (20, 41), close=False)
+recorder = record(Path(sys.argv[1]), eval(sys.argv[2]), (20, 41), close=False)
 recorder.port(0).cfg_read(0, 4)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_killed_rotation_is_salvaged_piece_by_piece(tmp_path: Path, whole: list[Event]) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a.ntbt"], timeout=60, check=False, env=os.environ)
-    assert done.returncode == -signal.SIGKILL
-    pieces = [name for name in names(tmp_path) if name.endswith(".ntbt")]
-    salvage(tmp_path / pieces[-1], lambda line: None)
-    together = []
-    for name in pieces:
-        with open_trace(tmp_path / name) as trace:
-            assert Player(trace).run() is None
-            together += list(trace)
-    assert timeless(together[:-1]) == timeless(whole)
-    assert names(tmp_path) == pieces
+@pytest.mark.parametrize(
+    "storage", ["Rotate(40_000)", "Last(49_152)", "Around('reg == NTUEEM and value == 20', 300, 9)"]
+)
+def test_what_a_killed_recorder_leaves_is_salvaged(tmp_path: Path, whole: list[Event], storage: str) -> None:
+    """Also the latest events, which no file has yet."""
+    words = [sys.executable, "-c", KILLED, tmp_path / "a.ntbt", storage]
+    assert subprocess.run(words, timeout=60, check=False, env=os.environ).returncode == -signal.SIGKILL
+    assert cli.main(["salvage", str(tmp_path / "a.ntbt")]) == 0
+    files = names(tmp_path)
+    if len(files) > 1:
+        assert cli.main(["merge", *(str(tmp_path / name) for name in files), "-o", str(tmp_path / "a.ntbt")]) == 0
+    with open_trace(tmp_path / "a.ntbt") as trace:
+        assert Player(trace).run() is None
+        assert trace.salvaged
+        kept = timeless(list(trace))
+    assert kept[-1].seq == len(whole)
+    assert all(event == whole[event.seq]._replace(t=0) for event in kept[:-1])
+    missing = len(whole) + 1 - len(kept)
+    assert missing == 0 if storage.startswith("Rotate") else missing > 0
+    if storage.startswith("Last"):
+        assert kept[0].seq == missing
