@@ -2,22 +2,18 @@
 """`ntbtrace check`: reads all of a trace and says what is wrong with it."""
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from ntbtrace.commands.status import StatusLine
-from ntbtrace.errors import NtbTraceError
-from ntbtrace.event import EFFECTS, STIMULI, Kind
+from ntbtrace.commands.progress import progress
+from ntbtrace.errors import TraceFormatError
 from ntbtrace.text import plain
-from ntbtrace.trace import Trace, open_trace
+from ntbtrace.trace import open_trace
+from ntbtrace.trace.reader import Source
+from ntbtrace.trace.verify import faults, remarks
 
 NAME = "check"
-HELP = "read all of a trace: checksums, columns, order, causes"
+HELP = "read all of a trace: checksums, columns, index, order, causes"
 EXAMPLE = "ntbtrace check run.ntbt"
-
-_EFFECTS, _STIMULI = [int(kind) for kind in EFFECTS], [int(kind) for kind in STIMULI]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,51 +21,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    faults = 0
-    status = StatusLine()
-    with open_trace(args.file, partial=True) as trace:
-        for fault in _faults(trace, status):
-            status.done()
-            faults += 1
+    Source(args.file).close()  # what is no trace at all is bad input
+    try:
+        trace = open_trace(args.file, partial=True)
+    except TraceFormatError as error:
+        print(plain(str(error)))
+        return 1
+    with trace:
+        with progress("check", len(trace)) as say:
+            found = list(faults(trace, say))
+        for fault in found:
             print(plain(fault))
-        status.done()
-        if not faults:
+        if not found:
             print(f"{plain(str(args.file))}: {len(trace):,} events in {len(trace.blocks)} blocks, all well")
-    return 1 if faults else 0
-
-
-def _faults(trace: Trace, status: StatusLine) -> Iterator[str]:
-    if trace.cut_off:
-        yield f"{trace.path}: the file is cut off: `ntbtrace salvage` makes it whole"
-    elif not trace.closed:
-        yield f"{trace.path}: the recording was not closed{' but is salvaged' if trace.salvaged else ''}"
-    if trace.lost:
-        yield f"{trace.path}: {trace.lost:,} events could not be written when it was recorded"
-    time = 0
-    for number, info in enumerate(trace.blocks):
-        status.show(f"block {number + 1} of {len(trace.blocks)}", "")
-        before = trace.blocks[number - 1].last_seq if number else info.first_seq - 1
-        if info.first_seq != before + 1 and not trace.closed:  # a closed one was cut so
-            yield f"events {before + 1} to {info.first_seq - 1} are missing"
-        try:
-            block = trace.block(number)
-            columns = block.columns
-            for row in np.flatnonzero(block.with_data).tolist():
-                block.data(row)
-        except NtbTraceError as error:
-            yield str(error)
-            continue
-        kinds, causes, seqs, times = (columns[name] for name in ("kind", "cause", "seq", "t"))
-        effects, stimuli = np.isin(kinds, _EFFECTS), np.isin(kinds, _STIMULI)
-        owners = np.maximum.accumulate(np.where(stimuli, seqs, -1))
-        for wrong, what in (
-            (effects & (causes != owners), "an effect whose cause is not the stimulus before it"),
-            (~effects & (kinds != Kind.WORK) & (causes >= 0), "a cause where there can be none"),
-            ((kinds == Kind.WORK) & (causes < 0), "work that nothing has started"),
-            (np.diff(times, prepend=times[:1]).astype(np.int64) < 0, "a time before that of the event before it"),
-        ):
-            if wrong.any():
-                yield f"event {int(seqs[wrong.argmax()])}: {what} ({int(wrong.sum()):,} such events in this block)"
-        if int(times[0]) < time:
-            yield f"event {info.first_seq}: a time before that of the event before it"
-        time = int(times[-1])
+        for remark in remarks(trace):
+            print(f"note: {plain(remark)}")
+    return 1 if found else 0

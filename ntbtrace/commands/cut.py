@@ -4,11 +4,11 @@
 import argparse
 from pathlib import Path
 
-from ntbtrace.commands.options import natural
-from ntbtrace.errors import NtbTraceError
+from ntbtrace.commands.options import Time, natural, position
+from ntbtrace.errors import NtbTraceError, SetupError
 from ntbtrace.query import parse
 from ntbtrace.text import plain
-from ntbtrace.trace import open_trace
+from ntbtrace.trace import Trace, open_trace
 from ntbtrace.trace.cut import blocks_around, blocks_between, cut
 
 NAME = "cut"
@@ -21,23 +21,35 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("file", type=Path, metavar="FILE", help="a trace")
     add("-o", "--output", type=Path, required=True, metavar="OUT.ntbt", help="the trace to make")
     add("--overwrite", action="store_true", help="replace OUT if it exists")
-    add("--from", dest="first", type=natural, metavar="SEQ", help="from event SEQ on")
-    add("--to", dest="last", type=natural, metavar="SEQ", help="up to event SEQ")
+    add("--from", dest="first", type=position, metavar="SEQ|TIME", help="from event SEQ on, or from TIME (0.25s)")
+    add("--to", dest="last", type=position, metavar="SEQ|TIME", help="up to event SEQ, or TIME")
     add("--where", metavar="EXPR", help="the neighbourhood of the events for which the expression is true")
-    add("--before", type=natural, default=0, metavar="N", help="with --where: events before each (default: 0)")
-    add("--after", type=natural, default=0, metavar="N", help="with --where: events after each (default: 0)")
+    add("--before", type=natural, metavar="N", help="with --where: events before each (default: 0)")
+    add("--after", type=natural, metavar="N", help="with --where: events after each (default: 0)")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.where is None and (args.before, args.after) != (None, None):
+        raise SetupError("--before and --after go with --where")
     with open_trace(args.file) as trace:
         end = trace.blocks[-1].last_seq if trace.blocks else 0
-        first, last = args.first or 0, end if args.last is None else args.last
-        if first > last:
+        first, last = _first(trace, args.first), _last(trace, args.last, end)
+        if first > min(last, end):
             raise NtbTraceError(f"--from must not be behind --to, nor behind the last event ({end}), not {first}")
         numbers = blocks_between(trace, first, last)
         if args.where is not None:
-            numbers &= blocks_around(trace, parse(args.where, trace.registers), args.before, args.after)
+            numbers &= blocks_around(trace, parse(args.where, trace.registers), args.before or 0, args.after or 0)
         events = cut(trace, numbers, args.output, overwrite=args.overwrite)
         what = f"{events:,} of {len(trace):,} events, {len(numbers)} of {len(trace.blocks)} blocks"
         print(f"{plain(str(args.output))}: {what}")
     return 0
+
+
+def _first(trace: Trace, wanted: int | Time | None) -> int:
+    return trace.seq_at(wanted.ns) if isinstance(wanted, Time) else wanted or 0
+
+
+def _last(trace: Trace, wanted: int | Time | None, end: int) -> int:
+    if wanted is None:
+        return end
+    return trace.seq_at(wanted.ns + 1) - 1 if isinstance(wanted, Time) else wanted

@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from ntbtrace.commands.status import StatusLine
+from ntbtrace.commands.progress import progress
 from ntbtrace.text import plain
 from ntbtrace.trace import open_trace
 from ntbtrace.trace.repack import repack
@@ -21,14 +21,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    status = StatusLine()
     with open_trace(args.file) as trace:
         whole = len(trace)
-        try:
-            size = repack(trace, args.output, lambda done: status.show(f"{done:,} of {whole:,} events", ""),
-                          overwrite=args.overwrite)  # fmt: skip
-        finally:
-            status.done()
+        with progress("repack", whole) as say:
+            size = repack(trace, args.output, say, overwrite=args.overwrite)
         before = trace.path.stat().st_size
     print(f"{plain(str(args.output))}: {whole:,} events, {size:,} bytes, {size / before:.0%} of {before:,}")
     return 0

@@ -2,28 +2,22 @@
 """`ntbtrace replay`: perform a trace on a fresh model; "identical", or the first divergence explained."""
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import device
 from ntbtrace.commands.divergence import describe
+from ntbtrace.commands.progress import progress
 from ntbtrace.event import EFFECTS, STIMULI
 from ntbtrace.render import kind_name
 from ntbtrace.replay.divergence import Divergence
 from ntbtrace.replay.player import Player
 from ntbtrace.trace import Trace, open_trace
 
-if TYPE_CHECKING:
-    from prompt_toolkit.shortcuts.progress_bar import ProgressBarCounter
-
 NAME = "replay"
 HELP = "perform a trace on a fresh model and compare every answer and effect"
 EXAMPLE = "ntbtrace replay run.ntbt"
-PATIENCE_S = 1.0  # before a progress bar appears
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
                 print(line)
         player = Player(trace)
         start = time.perf_counter()
-        divergence = _play(player, progress=not args.quiet and sys.stderr.isatty())
+        divergence = _play(player, not args.quiet)
         elapsed = time.perf_counter() - start
         if not args.quiet:
             lines = describe(trace, divergence) if divergence else [_identical(trace, elapsed)]
@@ -60,23 +54,14 @@ def _remarks(trace: Trace) -> Iterator[str]:
         yield f"{trace.lost:,} events could not be written when it was recorded"
 
 
-def _play(player: Player, progress: bool) -> Divergence | None:
-    """Run block by block; a progress bar after PATIENCE_S."""
-    start = time.perf_counter()
-    with ExitStack() as stack:
-        bar: ProgressBarCounter[object] | None = None
+def _play(player: Player, wanted: bool) -> Divergence | None:
+    """Run block by block; with a progress bar, if it is `wanted`."""
+    with progress("replay", player.end, wanted=wanted) as say:
         for block in player.trace.blocks:
             divergence = player.run(block.last_seq + 1)
             if divergence is not None:
                 return divergence
-            if progress and bar is None and time.perf_counter() - start > PATIENCE_S:
-                from prompt_toolkit.shortcuts import ProgressBar
-
-                bars = stack.enter_context(ProgressBar(file=sys.stderr))
-                bar = bars(label="replay", total=player.end)
-            if bar is not None:
-                bar.items_completed = player.position
-                bar.progress_bar.invalidate()
+            say(player.position)
     return None
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`ntbtrace cut` keeps what was asked for, whole and able to replay; `ntbtrace check` finds what is wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from ntbtrace import cli
 from ntbtrace.event import Event, Kind
 from ntbtrace.replay.player import Player
-from ntbtrace.trace import open_trace
+from ntbtrace.trace import FORMAT_VERSION, BlockInfo, open_trace
+from ntbtrace.trace.frame import encode_frame, read_frame
+from ntbtrace.trace.index import Index, encode_index
+from ntbtrace.trace.summary import encode_summary
 from tests.support import events, random_accesses, rewrite, simulate
 
 
@@ -54,6 +58,25 @@ def test_the_neighbourhood_of_what_matters(run: Path, tmp_path: Path) -> None:
     assert [event for event in whole if event.seq in seqs] == kept
 
 
+def test_times(run: Path, tmp_path: Path) -> None:
+    whole = events(run)
+    first, last = whole[len(whole) // 3].t, whole[len(whole) // 2].t
+    kept = cut(run, tmp_path / "a.ntbt", "--from", f"{first}ns", "--to", f"{last / 1000:.3f}us")
+    assert kept[0].t <= first
+    assert kept[-1].t >= last
+    assert len(kept) < len(whole)
+    assert [event for event in kept if first <= event.t <= last] == [e for e in whole if first <= e.t <= last]
+    assert cut(run, tmp_path / "a.ntbt", "--from", "0.0s", "--to", "99999s") == whole
+
+
+def test_cut_parts_merge_again(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "a.ntbt", tmp_path / "b.ntbt"
+    last = cut(run, first, "--to", 100)[-1].seq
+    cut(run, second, "--from", last)
+    assert cli.main(["merge", str(second), str(first), "-o", str(tmp_path / "c.ntbt")]) == 0
+    assert events(tmp_path / "c.ntbt") == events(run)
+
+
 def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     capsys.readouterr()
     assert cli.main([*map(str, words)]) == 2
@@ -67,6 +90,8 @@ def test_what_cannot_be_cut_is_said(capsys: pytest.CaptureFixture[str], run: Pat
     assert "nothing of" in refused(capsys, "cut", run, "-o", out, "--where", "size == 77")
     assert "--from must not be behind" in refused(capsys, "cut", run, "-o", out, "--from", 9, "--to", 8)
     assert "--from must not be behind" in refused(capsys, "cut", run, "-o", out, "--from", 10**9)
+    assert "go with --where" in refused(capsys, "cut", run, "-o", out, "--before", 9)
+    assert "--from must not be behind" in refused(capsys, "cut", run, "-o", out, "--from", "9000s")
     assert "did you mean" in refused(capsys, "cut", run, "-o", out, "--where", "reg == NTCTLL")
     assert "is the trace itself" in refused(capsys, "cut", run, "-o", run, "--overwrite")
     assert not out.exists()
@@ -101,6 +126,69 @@ def test_a_cut_off_file_is_said(capsys: pytest.CaptureFixture[str], run: Path, t
     path = tmp_path / "a.ntbt"
     path.write_bytes(run.read_bytes()[:-100])
     assert "the file is cut off" in check(capsys, path)
+
+
+def without_index(run: Path) -> tuple[bytes, list[BlockInfo]]:
+    with open_trace(run) as trace:
+        last = trace.blocks[-1]
+        return run.read_bytes()[: (last.offset or 0) + last.length], list(trace.blocks)
+
+
+def with_index(path: Path, data: bytes, blocks: list[BlockInfo]) -> Path:
+    path.write_bytes(data + encode_index(Index(blocks, closed=True, salvaged=False, lost=0), len(data)))
+    return path
+
+
+def test_a_block_that_is_not_in_the_index_is_found(
+    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path
+) -> None:
+    data, blocks = without_index(run)
+    left_out = blocks.pop(2)
+    said = check(capsys, with_index(tmp_path / "a.ntbt", data, blocks))
+    assert said.startswith(f"{tmp_path}/a.ntbt: byte {left_out.offset}: a block that the index does not have\n")
+    assert f"note: {left_out.count} events are left out" in said
+
+
+def test_bytes_that_are_nothing_are_found(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    data, blocks = without_index(run)
+    hole, last = len(data) - blocks[-1].length, blocks.pop()
+    blocks.append(replace(last, offset=hole + 9))
+    said = check(capsys, with_index(tmp_path / "a.ntbt", data[:hole] + b"nine bytes"[:9] + data[hole:], blocks))
+    assert f"byte {hole}: a block should begin here" in said
+
+
+def test_a_summary_that_lies_is_found(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    data, blocks = without_index(run)
+    lie = replace(blocks[0], targets=blocks[0].targets - {max(blocks[0].targets)})
+    offset = blocks[0].offset or 0
+    with run.open("rb") as file:
+        frame = read_frame(run, file.fileno(), offset, len(data))
+    assert frame is not None
+    made = encode_frame(frame.type, encode_summary(lie), bytes(frame.body))
+    shift = len(made) - frame.length
+    lie = replace(lie, length=len(made))
+    blocks = [lie, *(replace(info, offset=(info.offset or 0) + shift) for info in blocks[1:])]
+    data = data[:offset] + made + data[offset + frame.length :]
+    said = check(capsys, with_index(tmp_path / "a.ntbt", data, blocks))
+    assert said == f"events 0 to {lie.last_seq}: the block's summary does not say what is in it\n"
+
+
+def test_a_damaged_index_is_said(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    path, data = tmp_path / "a.ntbt", bytearray(run.read_bytes())
+    data[-40] ^= 1
+    path.write_bytes(data)
+    assert "wrong checksum" in check(capsys, path)
+
+
+def test_what_is_no_fault_is_a_note(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.ntbt"
+    path.write_bytes(run.read_bytes()[:-100])
+    assert cli.main(["salvage", str(path)]) == 0
+    capsys.readouterr()
+    assert cli.main(["check", str(path)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].endswith("all well")
+    assert said[1].startswith("note: the recording was not closed, but salvaged")
 
 
 WRONG = {
@@ -142,9 +230,15 @@ def test_repacked_is_the_same_and_smaller(
 
 
 def test_the_golden_recordings_repack(tmp_path: Path) -> None:
-    for number, path in enumerate(sorted((Path(__file__).parents[2] / "traces").glob("*.ntbt"))):
+    for number, path in enumerate(sorted((Path(__file__).parents[2] / "traces").glob("**/*.ntbt"))):
         made = tmp_path / f"{number}.ntbt"
         assert cli.main(["repack", str(path), "-o", str(made)]) == 0
         assert events(made) == events(path)
-        with open_trace(made) as trace:
-            assert Player(trace).run() is None
+        with open_trace(made) as trace, open_trace(path) as before:
+            assert trace.format_version == FORMAT_VERSION
+            assert trace.header == before.header
+            snapshots = {info.first_seq: before.block(i).snapshot for i, info in enumerate(before.blocks)}
+            for i, info in enumerate(trace.blocks):
+                assert trace.block(i).snapshot == snapshots[info.first_seq]
+            if path.parent.name != "v1":  # of another model
+                assert Player(trace).run() is None
