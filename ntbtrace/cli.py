@@ -28,7 +28,7 @@ COMMANDS = {
     "replay": "perform a trace on a fresh model and compare every answer and effect",
     "stats": "counts of a trace by port, kind, status, register and window; what was refused",
     "registers": "the switch's registers: a list, one by name or address, and what a value in it means",
-    "check": "read all of a trace: checksums, columns, order, causes",
+    "check": "read all of a trace: checksums, columns, index, order, causes",
     "cut": "a part of a trace as a trace of its own, in whole blocks, so that it still replays",
     "repack": "the same trace in fewer bytes, for archives",
     "merge": "recordings of several switches in order of time (to read), or the pieces of one recording (replays)",
