@@ -29,12 +29,17 @@ def create(profile: "Profile", host: Host) -> "Switch":
     return IdtSwitch(profile, host)
 
 
-def register_table(profile: "Profile") -> dict[str, Any]:
-    """The registers of the profile's switch as JSON: what a trace carries to be decoded without today's code."""
+def register_table(profile: "Profile | None" = None) -> dict[str, Any]:
+    """The registers of the profile's switch as JSON: what a trace carries to be decoded without today's code.
+
+    Without a profile: all that a switch of any profile can have. No two have the same name.
+    """
     from device.idt.maps import BEHIND, INBOUND, NT, SWITCH
     from device.plx.registers import PLX
 
-    maps = [NT, SWITCH, BEHIND, *([INBOUND] if profile.inbound_windows else []), *([PLX] if profile.dma else [])]
+    maps = [NT, SWITCH, BEHIND]
+    maps += [INBOUND] if profile is None or profile.inbound_windows else []
+    maps += [PLX] if profile is None or profile.dma else []
     return {"registers": [row for one in maps for row in one.export()]}
 
 

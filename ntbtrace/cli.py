@@ -32,6 +32,8 @@ COMMANDS = {
     "cut": "a part of a trace as a trace of its own, in whole blocks, so that it still replays",
     "repack": "the same trace in fewer bytes, for archives",
     "merge": "recordings of several switches in order of time (to read), or the pieces of one recording (replays)",
+    "export": "a trace as pcapng, for Wireshark, tshark and scapy",
+    "wireshark": "print or install Wireshark's dissector for exported traces",
     "salvage": "make a whole file of a recording that was not closed",
     "serve": "the switch for your own VMs: listen on sockets, record what crosses",
     "exec": "run your own QEMU command line with the switch plugged in",

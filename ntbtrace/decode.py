@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an event says about its register: which fields it covers, and what stands in them."""
 
-from ntbtrace.event import Event, Kind
+from ntbtrace.event import ACCESSES, Event, Kind
 from ntbtrace.trace.registers import Field, RegisterTable
 
 READS = frozenset((Kind.CFG_READ, Kind.MMIO_READ))
@@ -15,9 +15,11 @@ def shift_of(event: Event) -> int:
 
 
 def covered(event: Event, registers: RegisterTable) -> list[Field]:
-    """The fields of the event's register that lie wholly inside the access; none where no register is
-    meant.
+    """The fields of the event's register that lie wholly inside the access; none where it is no access, or of no
+    register.
     """
+    if event.kind not in ACCESSES:
+        return []
     first = shift_of(event)
     last = first + 8 * event.size
     return [f for f in registers.fields(event.target) if first <= f.lsb and f.lsb + f.width <= last]

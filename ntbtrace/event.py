@@ -12,8 +12,9 @@ from typing import NamedTuple
 from device.host import Inject, IrqMode, Status
 
 __all__ = [
-    "EFFECTS", "INLINE", "NOTES", "NO_BAR", "NO_ENDPOINT", "ROW", "STIMULI", "SWITCH_OWNER",
-    "Event", "Inject", "IrqMode", "Kind", "Status", "endpoint_of", "function_of", "port_name", "port_of",
+    "ACCESSES", "EFFECTS", "INLINE", "NOTES", "NO_BAR", "NO_ENDPOINT", "ROW", "STIMULI", "SWITCH_OWNER", "WITH_BAR",
+    "WITH_STATUS", "WITH_TEXT", "Event", "Inject", "IrqMode", "Kind", "Status", "endpoint_of", "function_of",
+    "port_name", "port_of",
 ]  # fmt: skip
 
 
@@ -44,6 +45,10 @@ class Kind(IntEnum):
 STIMULI = frozenset(k for k in Kind if k < 16)
 EFFECTS = frozenset(k for k in Kind if 16 <= k < 32)
 NOTES = frozenset(k for k in Kind if k >= 32)
+ACCESSES = frozenset((Kind.CFG_READ, Kind.CFG_WRITE, Kind.MMIO_READ, Kind.MMIO_WRITE))
+WITH_BAR = frozenset((Kind.MMIO_READ, Kind.MMIO_WRITE))  # where `bar` is one
+WITH_STATUS = STIMULI | EFFECTS
+WITH_TEXT = frozenset((Kind.ATTACH, Kind.DETACH, Kind.MARK, Kind.CONSOLE, Kind.FAULT))  # their data is UTF-8
 
 # t: ns since the header's start | offset | value, or the payload's place | size in bytes | cause: seq - its seq, or 0
 # | target: owner port << 24 | register id, or 0 | endpoint | bar | status | kind. `kind` is last: a row whose kind is

@@ -15,6 +15,7 @@ from ntbtrace.event import (
     INLINE,
     NO_BAR,
     SWITCH_OWNER,
+    WITH_TEXT,
     Event,
     Inject,
     IrqMode,
@@ -31,7 +32,6 @@ MAX_BYTES = 32  # of an event's data that are shown
 
 _CFG = frozenset((Kind.CFG_READ, Kind.CFG_WRITE))
 _MEMORY = frozenset((Kind.MEM_READ, Kind.MEM_WRITE))
-_TEXT = frozenset((Kind.ATTACH, Kind.DETACH, Kind.MARK, Kind.CONSOLE, Kind.FAULT))
 
 
 def seconds(t: int) -> str:
@@ -105,7 +105,7 @@ class Renderer:
     def _what(self, event: Event) -> str:
         if event.kind in _DETAIL:
             return _DETAIL[event.kind](event)
-        if event.kind in _TEXT:
+        if event.kind in WITH_TEXT:
             return plain(_data(event))
         if event.target:
             port = port_of(event.endpoint)

@@ -6,13 +6,27 @@ from pathlib import Path
 
 import pytest
 
+from ntbtrace.exporters.packet import DTYPE, ITEMS, Has
+
 ROOT = Path(__file__).parent.parent
-PAGES = ("docs/python.md",)
+PAGES = ("docs/python.md", "docs/wireshark.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_python_examples(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_examples(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    result = doctest.testfile(str(ROOT / page), module_relative=False, encoding="utf-8")
+    given = {"pcapng": str(tmp_path / "a.pcapng")}
+    result = doctest.testfile(str(ROOT / page), module_relative=False, encoding="utf-8", globs=given)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_the_layout_of_a_packet_is_the_one_that_is_written() -> None:
+    rows = [
+        f"| {DTYPE.fields[i.name][1]} | {DTYPE[i.name].itemsize} | `{i.name}` | {i.doc} |"
+        for i in ITEMS
+        if DTYPE.fields
+    ]
+    assert "\n".join(rows) in (ROOT / "docs/wireshark.md").read_text()
+    bits = ", ".join(str(int(bit)) for bit in Has)
+    assert bits == "1, 2, 4, 8, 16, 32, 64, 128", "docs/wireshark.md says what each of these means"

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "replay": frozenset(("device", "trace", "event", "query", "decode", "numpy")),
     "symbols": frozenset(("trace", "event", "elftools")),
     "repl": frozenset(("replay", "query", "symbols", "trace", "event", "decode", "render", "device", "prompt_toolkit")),
-    "exporters": frozenset(("trace", "event", "decode", "device", "scapy")),
+    "exporters": frozenset(("trace", "event", "query", "decode", "render", "device", "numpy", "scapy")),
     "commands": ALL,
     "ntbtrace": frozenset(("trace",)),  # the package itself: what a script needs first
     "cli": frozenset(("commands",)),

@@ -7,7 +7,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ntbtrace.decode import READS, WRITES
+from ntbtrace.decode import READS
+from ntbtrace.event import ACCESSES
 from ntbtrace.query import Expression, columns
 from ntbtrace.render import register_name
 from ntbtrace.trace import Trace
@@ -46,7 +47,6 @@ class Accesses(NamedTuple):
 
 T = TypeVar("T")
 NONE = Tally(0, 0)
-ACCESSES = READS | WRITES
 
 
 def count_groups(trace: Trace, where: Expression | None = None) -> dict[Group, Tally]:

@@ -4,11 +4,12 @@
 import argparse
 from pathlib import Path
 
-from ntbtrace.commands.options import Time, natural, position
-from ntbtrace.errors import NtbTraceError, SetupError
+from ntbtrace.commands.options import natural
+from ntbtrace.commands.range import chosen_range, range_arguments
+from ntbtrace.errors import SetupError
 from ntbtrace.query import parse
 from ntbtrace.text import plain
-from ntbtrace.trace import Trace, open_trace
+from ntbtrace.trace import open_trace
 from ntbtrace.trace.cut import blocks_around, blocks_between, cut
 
 NAME = "cut"
@@ -21,8 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("file", type=Path, metavar="FILE", help="a trace")
     add("-o", "--output", type=Path, required=True, metavar="OUT.ntbt", help="the trace to make")
     add("--overwrite", action="store_true", help="replace OUT if it exists")
-    add("--from", dest="first", type=position, metavar="SEQ|TIME", help="from event SEQ on, or from TIME (0.25s)")
-    add("--to", dest="last", type=position, metavar="SEQ|TIME", help="up to event SEQ, or TIME")
+    range_arguments(parser)
     add("--where", metavar="EXPR", help="the neighbourhood of the events for which the expression is true")
     add("--before", type=natural, metavar="N", help="with --where: events before each (default: 0)")
     add("--after", type=natural, metavar="N", help="with --where: events after each (default: 0)")
@@ -32,10 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if args.where is None and (args.before, args.after) != (None, None):
         raise SetupError("--before and --after go with --where")
     with open_trace(args.file) as trace:
-        end = trace.blocks[-1].last_seq if trace.blocks else 0
-        first, last = _first(trace, args.first), _last(trace, args.last, end)
-        if first > min(last, end):
-            raise NtbTraceError(f"--from must not be behind --to, nor behind the last event ({end}), not {first}")
+        first, last = chosen_range(trace, args)
         numbers = blocks_between(trace, first, last)
         if args.where is not None:
             numbers &= blocks_around(trace, parse(args.where, trace.registers), args.before or 0, args.after or 0)
@@ -43,13 +40,3 @@ def run(args: argparse.Namespace) -> int:
         what = f"{events:,} of {len(trace):,} events, {len(numbers)} of {len(trace.blocks)} blocks"
         print(f"{plain(str(args.output))}: {what}")
     return 0
-
-
-def _first(trace: Trace, wanted: int | Time | None) -> int:
-    return trace.seq_at(wanted.ns) if isinstance(wanted, Time) else wanted or 0
-
-
-def _last(trace: Trace, wanted: int | Time | None, end: int) -> int:
-    if wanted is None:
-        return end
-    return trace.seq_at(wanted.ns + 1) - 1 if isinstance(wanted, Time) else wanted

@@ -9,21 +9,19 @@ from typing import Any
 
 from ntbtrace.decode import covered, field_value, shift_of
 from ntbtrace.event import (
-    EFFECTS,
     NO_BAR,
     NO_ENDPOINT,
-    STIMULI,
     SWITCH_OWNER,
+    WITH_BAR,
+    WITH_STATUS,
+    WITH_TEXT,
     Event,
-    Kind,
     function_of,
     port_of,
 )  # fmt: skip
 from ntbtrace.render import kind_name, status_name
 from ntbtrace.trace.registers import RegisterTable
 
-_WITH_BAR = (Kind.MMIO_READ, Kind.MMIO_WRITE)
-_TEXT = (Kind.ATTACH, Kind.DETACH, Kind.MARK, Kind.CONSOLE, Kind.FAULT)
 COLUMNS = (
     "seq", "t", "port", "function", "kind", "bar", "offset", "size", "value", "register", "owner", "fields", "status",
     "cause", "data",
@@ -36,7 +34,7 @@ def as_row(event: Event, registers: RegisterTable) -> dict[str, Any]:
     owner = registers.owner(event.target)
     data = None
     if event.data is not None:
-        data = event.data.decode("utf-8", "backslashreplace") if event.kind in _TEXT else event.data.hex()
+        data = event.data.decode("utf-8", "backslashreplace") if event.kind in WITH_TEXT else event.data.hex()
     fields = {f.name: field_value(f, event.value, shift_of(event)) for f in covered(event, registers)}
     return {
         "seq": event.seq,
@@ -44,14 +42,14 @@ def as_row(event: Event, registers: RegisterTable) -> dict[str, Any]:
         "port": port_of(event.endpoint) if somewhere else None,
         "function": function_of(event.endpoint) if somewhere else None,
         "kind": kind_name(event.kind),
-        "bar": event.bar if event.kind in _WITH_BAR and event.bar != NO_BAR else None,
+        "bar": event.bar if event.kind in WITH_BAR and event.bar != NO_BAR else None,
         "offset": event.offset,
         "size": event.size,
         "value": event.value if event.data is None else None,
         "register": registers.name(event.target) or None,
         "owner": "switch" if owner == SWITCH_OWNER else owner,
         "fields": fields or None,
-        "status": status_name(event.status) if event.kind in STIMULI | EFFECTS else None,
+        "status": status_name(event.status) if event.kind in WITH_STATUS else None,
         "cause": event.cause,
         "data": data,
     }

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ntbtrace.commands.counting import ACCESSES, Accesses, Tally, add_access
+from ntbtrace.commands.counting import Accesses, Tally, add_access
 from ntbtrace.decode import READS, REGISTER_BYTES, WRITES
-from ntbtrace.event import INLINE, Inject, Kind, Status, function_of, port_name, port_of
+from ntbtrace.event import ACCESSES, INLINE, Inject, Kind, Status, function_of, port_name, port_of
 from ntbtrace.trace import Trace
 from ntbtrace.trace.guard import reading
 from ntbtrace.trace.layout import HEADER

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ntbtrace.event import NO_BAR, NO_ENDPOINT
+from ntbtrace.event import ACCESSES, NO_BAR, NO_ENDPOINT, WITH_BAR, WITH_STATUS
 from ntbtrace.query.expression import Expression
 from ntbtrace.query.nodes import Binary, Column, Compare, FieldOf, IsRegister, Logic, Name, Node, Not, Number, Unary
-from ntbtrace.query.one import ACCESSES, DIVISIONS, TARGET_ID, WITH_BAR, WITH_STATUS, WORD_BITS
+from ntbtrace.query.one import DIVISIONS, TARGET_ID, WORD_BITS
 
 Mask = NDArray[np.bool_]
 Words = NDArray[np.uint64]

@@ -4,7 +4,7 @@
 import operator
 from collections.abc import Callable
 
-from ntbtrace.event import EFFECTS, NO_BAR, NO_ENDPOINT, STIMULI, Event, Kind, function_of, port_of
+from ntbtrace.event import ACCESSES, NO_BAR, NO_ENDPOINT, WITH_BAR, WITH_STATUS, Event, function_of, port_of
 from ntbtrace.query.nodes import (
     MASK,
     Binary,
@@ -24,9 +24,6 @@ Value = Callable[[Event], int | None]
 
 WORD_BITS = 64
 
-ACCESSES = frozenset((Kind.CFG_READ, Kind.CFG_WRITE, Kind.MMIO_READ, Kind.MMIO_WRITE))
-WITH_BAR = frozenset((Kind.MMIO_READ, Kind.MMIO_WRITE))
-WITH_STATUS = STIMULI | EFFECTS
 TARGET_ID = 0xFF_FFFF
 
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from device.host import Inject, IrqMode
 from ntbtrace.errors import TraceFormatError
-from ntbtrace.event import EFFECTS, INLINE, Kind, Status
+from ntbtrace.event import ACCESSES, EFFECTS, INLINE, Kind, Status
 from ntbtrace.trace import Block
 
 SIZES = (1, 2, 4, 8)  # bytes of an access
-_ACCESSES = [int(kind) for kind in (Kind.CFG_READ, Kind.CFG_WRITE, Kind.MMIO_READ, Kind.MMIO_WRITE)]
+_ACCESSES = [int(kind) for kind in ACCESSES]
 _MEMORY = [int(Kind.MEM_READ), int(Kind.MEM_WRITE)]
 _EFFECTS = [int(kind) for kind in EFFECTS]
 _FIRST_EFFECT = min(_EFFECTS)

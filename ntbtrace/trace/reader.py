@@ -192,14 +192,27 @@ class Trace:
 
         Raises NtbTraceError for a text that is no expression.
         """
+        for block, rows in self.select(expression, first, last):
+            yield from block.events_at(rows)
+
+    def select(
+        self, expression: "str | Expression | None" = None, first: int = 0, last: int | None = None
+    ) -> "Iterator[tuple[Block, Array]]":
+        """where(), or events() without an expression, by block: its rows, from 0, ascending; at least one."""
+        import numpy as np
+
         from ntbtrace.query import columns, parse
 
         wanted = parse(expression, self.registers) if isinstance(expression, str) else expression
         for index, begin, end in self._parts(first, last):
-            if wanted.may_match(self.blocks[index]):
+            if wanted is None:
+                yield self.block(index), np.arange(begin, end)
+            elif wanted.may_match(self.blocks[index]):
                 block = self.block(index)
                 rows = columns.select(wanted, block)
-                yield from block.events_at(rows[(rows >= begin) & (rows < end)])
+                rows = rows[(rows >= begin) & (rows < end)]
+                if len(rows):
+                    yield block, rows
 
     def arrays(
         self, *names: str, where: "str | Expression | None" = None, first: int = 0, last: int | None = None
@@ -211,22 +224,12 @@ class Trace:
         """
         import numpy as np
 
-        from ntbtrace.query import columns, parse
-
         for name in names:
             if name not in Event._fields or name == "data":
                 known = ", ".join(field for field in Event._fields if field != "data")
                 raise NtbTraceError(f"a column is one of {known}, not {name}")
-        wanted = parse(where, self.registers) if isinstance(where, str) else where
         found: dict[str, list[Array]] = {name: [] for name in names}
-        for index, begin, end in self._parts(first, last):
-            if wanted is not None and not wanted.may_match(self.blocks[index]):
-                continue
-            block = self.block(index)
-            rows: slice | Array = slice(begin, end)
-            if wanted is not None:
-                rows = columns.select(wanted, block)
-                rows = rows[(rows >= begin) & (rows < end)]
+        for block, rows in self.select(where, first, last):
             for name, parts in found.items():
                 parts.append(block.column(name)[rows])
         return {name: np.concatenate(parts) if parts else np.empty(0, np.int64) for name, parts in found.items()}
