@@ -15,6 +15,7 @@ local f = {
 }
 for _, item in ipairs(ITEMS) do
   local abbrev, make = "ntb." .. item.name, NUMBERS[item.type]
+  item.wide = item.type == "<u8"
   if make == nil then
     f[item.name] = ProtoField.string(abbrev, item.name, base.ASCII, item.doc)
   elseif BASES[item.base] then
@@ -25,6 +26,7 @@ for _, row in pairs(ROWS) do
   for _, field in ipairs(row) do
     local key = "field." .. field.name
     f[key] = f[key] or ProtoField.uint32("ntb." .. key, field.name, base.HEX)
+    field.shown = f[key]
   end
 end
 local list = {}
@@ -38,13 +40,19 @@ function ntb.init()
   frame_of, effects_of = {}, {}
 end
 
-local function bits(value, lsb, width)
-  return math.floor(value / 2 ^ lsb) % 2 ^ width
+-- A number of 64 bits is (low, high): two numbers of Lua, which are much cheaper than Wireshark's UInt64.
+local WORD = 2 ^ 32
+local FORMATS = {}
+for digits = 0, 16 do FORMATS[digits] = "0x%0" .. digits .. "x" end
+FORMATS[0] = "0x%x"
+
+local function hex(low, high, digits) -- at least as many digits
+  if high == 0 then return string.format(FORMATS[digits or 0], low) end
+  return string.format(FORMATS[math.max((digits or 0) - 8, 0)] .. "%08x", high, low)
 end
 
-local function hex(number, digits) -- of a UInt64; at least as many digits
-  local short = number:tohex(16):gsub("^0+(.)", "%1")
-  return "0x" .. string.rep("0", (digits or 0) - #short) .. short
+local function decimal(low, high)
+  return high == 0 and string.format("%d", low) or tostring(UInt64.new(low, high))
 end
 
 local function plain(text) -- a guest's control characters stay out of terminals
@@ -65,23 +73,27 @@ local function covered(e)
   local found = {}
   if not ACCESSES[e.kind] then return found end
   local first = 8 * (e.offset_low % DWORD_BYTES)
+  local last = first + 8 * e.size
   for _, field in ipairs(ROWS[REGISTERS[e.reg] or 0] or {}) do
-    if first <= field.lsb and field.lsb + field.width <= first + 8 * e.size then
-      found[#found + 1] = { field = field, value = bits(e.low, field.lsb - first, field.width) }
+    if first <= field.lsb and field.lsb + field.width <= last then
+      found[#found + 1] = { field = field, value = math.floor(e.low / 2 ^ (field.lsb - first)) % 2 ^ field.width }
     end
   end
   return found
 end
 
+local BARS = {}
+for bar = 0, 255 do BARS[bar] = "BAR" .. bar .. "+" end
+
 local function place(e)
-  if e.kind == "cfg_read" or e.kind == "cfg_write" then return "cfg+" .. hex(e.offset) end
-  if MEMORY[e.kind] or e.kind == "blind" then return hex(e.offset) end
-  if ACCESSES[e.kind] then return (e.bar and "BAR" .. e.bar .. "+" or "") .. hex(e.offset) end
+  if e.kind == "cfg_read" or e.kind == "cfg_write" then return "cfg+" .. hex(e.offset_low, e.offset_high) end
+  if MEMORY[e.kind] or e.kind == "blind" then return hex(e.offset_low, e.offset_high) end
+  if ACCESSES[e.kind] then return (e.bar and BARS[e.bar] or "") .. hex(e.offset_low, e.offset_high) end
 end
 
 local function value_text(e)
   if not (MEMORY[e.kind] or ACCESSES[e.kind]) then return nil end
-  if e.size <= INLINE then return hex(e.value, 2 * e.size) end
+  if e.size <= INLINE then return hex(e.low, e.high, 2 * e.size) end
   if not e.data then return nil end
   local shown = e.data:range(0, math.min(e.data:len(), MAX_BYTES)):bytes():tohex(true)
   return shown .. (e.data:len() > MAX_BYTES and "..." or "")
@@ -94,10 +106,14 @@ local function field_text(e, one)
   return one.field.name .. "=" .. named(one.value, one.field.values)
 end
 
+local function word(data, at)
+  return data:range(at, 4):le_uint(), data:range(at + 4, 4):le_uint()
+end
+
 local function u64s(data)
   local found = {}
   for at = 0, data:len() - 16, 16 do
-    found[#found + 1] = hex(data:range(at, 8):le_uint64()) .. "+" .. hex(data:range(at + 8, 8):le_uint64())
+    found[#found + 1] = hex(word(data, at)) .. "+" .. hex(word(data, at + 8))
   end
   return #found > 0 and table.concat(found, " ") or "no memory"
 end
@@ -106,18 +122,19 @@ local DETAIL = {
   attach = function(e) return (IRQ_MODES[e.raw_bar] or "mode " .. e.raw_bar) .. " " .. plain(e.text or "") end,
   ram_map = function(e) return e.data and u64s(e.data) or "no memory" end,
   irq = function(e)
-    if IRQ_MODES[e.raw_bar] == "MSI" then return "vector " .. tostring(e.value) end
+    if IRQ_MODES[e.raw_bar] == "MSI" then return "vector " .. decimal(e.low, e.high) end
     return "INTx " .. (e.low ~= 0 and "up" or "down")
   end,
   inject = function(e)
-    return (INJECTS[e.raw_bar] or "what " .. e.raw_bar) .. " " .. hex(e.offset) .. " " .. hex(e.value)
+    return (INJECTS[e.raw_bar] or "what " .. e.raw_bar) .. " " .. hex(e.offset_low, e.offset_high) .. " " .. hex(e.low, e.high)
   end,
-  work = function(e) return "up to " .. hex(e.value) .. " bytes" end,
+  work = function(e) return "up to " .. hex(e.low, e.high) .. " bytes" end,
   hold = function(e)
-    return string.format("%s.%06d s", tostring(e.value / UInt64(1000000000)), (e.value / 1000 % 1000000):tonumber())
+    local ns = UInt64.new(e.low, e.high)
+    return string.format("%s.%06d s", tostring(ns / UInt64(1000000000)), (ns / 1000 % 1000000):tonumber())
   end,
-  blind = function(e) return hex(e.value) .. " bytes without messages from here on" end,
-  lost = function(e) return tostring(e.value) .. " events" end,
+  blind = function(e) return hex(e.low, e.high) .. " bytes without messages from here on" end,
+  lost = function(e) return decimal(e.low, e.high) .. " events" end,
 }
 
 local function summary(e, inside)
@@ -133,42 +150,68 @@ local function summary(e, inside)
     add((e.owner == e.port or e.owner == SWITCH_OWNER) and e.reg or e.owner .. ":" .. e.reg)
     for _, one in ipairs(inside) do add(field_text(e, one)) end
   end
-  if e.cause then add("<- " .. tostring(e.cause)) end
+  if e.cause then add("<- " .. e.cause_text) end
   if e.status and e.status ~= "ok" then add("[" .. e.status .. "]") end
   return table.concat(words, " ")
 end
 
--- Puts the items into the tree; returns them by name, those that the event has.
+-- How Struct reads the items: wide ones as two halves.
+local CODES = { u1 = "B", ["<u2"] = "I2", ["<u4"] = "I4", ["<u8"] = "I4I4" }
+local FORMAT, index = "<", 1
+for _, item in ipairs(ITEMS) do
+  FORMAT, item.index = FORMAT .. (CODES[item.type] or "c" .. item.size), index
+  index = index + (item.type == "<u8" and 2 or 1)
+end
+local INDEX = {}
+for _, item in ipairs(ITEMS) do INDEX[item.name] = item.index end
+
+-- Puts the items into the tree; returns them by name, those that the event has. Of the wide ones see the end.
+-- Where nobody looks at the tree, values without their place in the packet do, and are twice as fast.
 local function read_items(tvb, tree)
-  local has = tvb:range(HAS_AT, 2):le_uint()
-  local e = { is_effect = false }
+  local values = { Struct.unpack(FORMAT, tvb:raw(0, HEAD)) }
+  local has, visible = values[INDEX.has], tree.visible
+  local e = {}
   for _, item in ipairs(ITEMS) do
-    if item.has < 0 or bits(has, item.has, 1) == 1 then
-      local range = tvb:range(item.at, item.size)
-      if item.type == "<u8" then
-        e[item.name] = range:le_uint64()
-      elseif NUMBERS[item.type] then
-        e[item.name] = range:le_uint()
+    if item.has == 0 or has % (2 * item.has) >= item.has then
+      local value, field = values[item.index], f[item.name]
+      if not NUMBERS[item.type] then value = value:match("^%Z*") end
+      e[item.name] = value
+      if not field then -- not shown
+      elseif visible or item.wide then
+        tree:add_le(field, tvb:range(item.at, item.size))
       else
-        e[item.name] = range:stringz()
+        tree:add(field, value)
       end
-      if f[item.name] then tree:add_le(f[item.name], range) end
     end
   end
-  return e, has
+  e.low, e.high = values[INDEX.value], values[INDEX.value + 1]
+  e.offset_low, e.offset_high = values[INDEX.offset], values[INDEX.offset + 1]
+  e.raw_bar = values[INDEX.bar]
+  e.seq = values[INDEX.seq] + values[INDEX.seq + 1] * WORD
+  if e.cause then
+    local high = values[INDEX.cause + 1]
+    e.cause, e.cause_text = e.cause + high * WORD, decimal(e.cause, high)
+  end
+  e.is_effect = e.kind >= FIRST_EFFECT and e.kind <= LAST_EFFECT
+  e.kind = KINDS[e.kind] or "kind " .. e.kind
+  if e.status then e.status = STATUSES[e.status] or "status " .. e.status end
+  e.has_text = has % (2 * TEXT) >= TEXT
+  return e
 end
 
 local function link(tree, e, number, visited)
-  local seq, cause = tostring(e.seq), e.cause and frame_of[tostring(e.cause)]
-  if not visited then frame_of[seq] = number end
+  local cause = e.cause and frame_of[e.cause]
+  if not visited then frame_of[e.seq] = number end
   if cause then
     tree:add(f.cause_frame, cause):set_generated()
     if not visited then
-      effects_of[cause] = effects_of[cause] or {}
-      table.insert(effects_of[cause], number)
+      local effects = effects_of[cause]
+      if effects then effects[#effects + 1] = number else effects_of[cause] = { number } end
     end
   end
-  for _, effect in ipairs(effects_of[number] or {}) do tree:add(f.effect_frame, effect):set_generated() end
+  local effects = effects_of[number]
+  if not effects then return end
+  for _, effect in ipairs(effects) do tree:add(f.effect_frame, effect):set_generated() end
 end
 
 function ntb.dissector(tvb, pinfo, root)
@@ -180,26 +223,21 @@ function ntb.dissector(tvb, pinfo, root)
     return 0
   end
   local tree = root:add(ntb, tvb())
-  local e, has = read_items(tvb, tree)
-  e.is_effect = e.kind >= FIRST_EFFECT and e.kind <= LAST_EFFECT
-  e.kind = KINDS[e.kind] or "kind " .. e.kind
-  if e.status then e.status = STATUSES[e.status] or "status " .. e.status end
-  local value, offset = tvb:range(VALUE_AT, INLINE), tvb:range(OFFSET_AT, INLINE)
-  e.value, e.low, e.offset_low = value:le_uint64(), value:range(0, 4):le_uint(), offset:range(0, 4):le_uint()
-  e.raw_bar = tvb:range(BAR_AT, 1):uint()
+  local e = read_items(tvb, tree)
   if tvb:len() > HEAD then
     e.data = tvb:range(HEAD)
     tree:add(f.data, e.data)
   end
-  if bits(has, TEXT_BIT, 1) == 1 then
+  if e.has_text then
     e.text = e.data and e.data:string(ENC_UTF_8) or ""
     tree:add(f.text, tvb:range(HEAD), e.text)
   end
   local inside = e.reg and covered(e) or {}
   if #inside > 0 then
-    local branch = tree:add(value, string.format("%s: %s", e.reg, hex(e.value, 2 * math.min(e.size, INLINE))))
+    local value = tvb:range(VALUE_AT, INLINE)
+    local branch = tree:add(value, e.reg)
     for _, one in ipairs(inside) do
-      local leaf = branch:add(f["field." .. one.field.name], value, one.value)
+      local leaf = branch:add(one.field.shown, value, one.value)
       local name = one.field.values[one.value]
       if name then leaf:append_text(" (" .. name .. ")") end
     end

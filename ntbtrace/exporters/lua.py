@@ -29,11 +29,8 @@ def _tables() -> dict[str, _Lua]:
     return {
         "VERSION": VERSION,
         "HEAD": DTYPE.itemsize,
-        "HAS_AT": offsets["has"],
-        "BAR_AT": offsets["bar"],
-        "OFFSET_AT": offsets["offset"],
         "VALUE_AT": offsets["value"],
-        "TEXT_BIT": _bit(Has.TEXT),
+        "TEXT": Has.TEXT.value,
         "MAX_BYTES": MAX_BYTES,
         "FIRST_EFFECT": int(min(EFFECTS)),
         "LAST_EFFECT": int(max(EFFECTS)),
@@ -48,7 +45,7 @@ def _tables() -> dict[str, _Lua]:
                 "at": offsets[item.name],
                 "size": DTYPE[item.name].itemsize,
                 "base": item.base,
-                "has": _bit(item.has),
+                "has": item.has.value,
                 "doc": item.doc,
             }
             for item in ITEMS
@@ -56,10 +53,6 @@ def _tables() -> dict[str, _Lua]:
         "ROWS": rows,
         "REGISTERS": names,
     }
-
-
-def _bit(has: Has) -> int:
-    return has.value.bit_length() - 1
 
 
 def _registers() -> tuple[list[_Lua], dict[str, _Lua]]:
