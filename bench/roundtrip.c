@@ -3,7 +3,7 @@
  * The two C ends of roundtrip.py, on an inherited Unix stream socket FD:
  *   roundtrip echo FD                  answers every 40-byte request with 24 bytes, until the peer closes
  *   roundtrip client FD FILE COUNT     sends COUNT requests from FILE (40 bytes each, over and over), each after the
- *                                      reply to the one before, and prints the nanoseconds of a round trip
+ *                                      reply to the one before; prints the nanoseconds of a round trip, of the slowest
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -60,7 +60,7 @@ static void client(int fd, const char *path, long count)
 	char reply[REPLY];
 	FILE *file = fopen(path, "rb");
 	size_t have = file ? fread(requests, REQUEST, 1024, file) : 0;
-	int64_t start = 0;
+	int64_t start = 0, last = 0, slowest = 0;
 
 	if (!have || count <= 0) {
 		fprintf(stderr, "roundtrip: no requests in %s, or COUNT is not positive\n", path);
@@ -68,11 +68,18 @@ static void client(int fd, const char *path, long count)
 	}
 	for (long i = -WARM_UP; i < count; i++) {
 		if (i == 0)
-			start = now_ns();
+			start = last = now_ns();
 		transmit(fd, requests[(i + WARM_UP) % have], REQUEST);
 		receive(fd, reply, sizeof(reply));
+		if (i >= 0) {
+			int64_t now = now_ns();
+
+			if (now - last > slowest)
+				slowest = now - last;
+			last = now;
+		}
 	}
-	printf("%.1f\n", (double)(now_ns() - start) / count);
+	printf("%.1f %lld\n", (double)(last - start) / count, (long long)slowest);
 }
 
 int main(int argc, char **argv)

@@ -3,7 +3,8 @@
 
 A C client makes synchronous round trips over a Unix stream socket with the sizes of x-pci-proxy-dev
 (request 40 bytes, reply 24), client and server on one core. Servers: C echo; Python epoll + recvmsg_into
-that answers a constant; ours, with transport, model and recorder. The requests are ACCESSES, repeated.
+that answers a constant; ours with transport and model; ours with the recorder, too, whose writer thread is on the same
+core. The requests are ACCESSES, repeated. A run is long enough for blocks to close in it.
 """
 
 import os
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from struct import Struct
+from typing import NamedTuple
 
 import device
 from ntbtrace.capture.guests.names import RegisterNames
@@ -23,10 +25,12 @@ from servers import BAR0
 from table import Figure, report
 
 HERE = Path(__file__).parent
-ROUND_TRIPS = 50_000
+ROUND_TRIPS = 60_000
 ROUNDS = 9
-LEAST_OF_ECHO = 0.35
-LEAST_OF_BARE = 0.6
+LEAST_OF_ECHO = 0.42
+LEAST_OF_BARE = 0.75
+MOST_FOR_RECORDING = 0.12  # of an access with model and recorder
+MOST_LATE_MS = 2
 
 # One turn of ping-pong as ntb_hw_idt and ntb_pingpong play it: take the interrupt (message, bell), answer,
 # and a look at the link. R: read; a number: the value written; a name: its global offset, written.
@@ -77,21 +81,31 @@ def one_core() -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
-def nanoseconds(server: list[str], program: Path, sequence: Path, directory: Path) -> float:
-    """One run: a round trip's mean time with `server` (its words; FD becomes the socket)."""
+class Run(NamedTuple):
+    """Nanoseconds of a round trip, of the slowest one, and of the server's CPU in all."""
+
+    mean: float
+    slowest: float
+    cpu: float
+
+
+def run(server: list[str], program: Path, sequence: Path, count: int = ROUND_TRIPS) -> Run:
+    """One run with `server` (its words; FD becomes the socket)."""
     ours, theirs = socket.socketpair()
     words = [str(theirs.fileno()) if word == "FD" else word for word in server]
     with subprocess.Popen(words, pass_fds=[theirs.fileno()]) as process:
         theirs.close()
         client = subprocess.run(
-            [program, "client", str(ours.fileno()), sequence, str(ROUND_TRIPS)],
+            [program, "client", str(ours.fileno()), sequence, str(count)],
             pass_fds=[ours.fileno()], stdout=subprocess.PIPE, text=True, timeout=120,
         )  # fmt: skip
         ours.close()
-        process.wait(60)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     if client.returncode or process.returncode:
         sys.exit(f"bench: {server[-3:]} failed")
-    return float(client.stdout)
+    mean, slowest = map(float, client.stdout.split())
+    return Run(mean, slowest, (used.ru_utime + used.ru_stime) * 1e9)
 
 
 def measure() -> list[Figure]:
@@ -101,24 +115,34 @@ def measure() -> list[Figure]:
         sequence = directory / "requests"
         sequence.write_bytes(requests())
         python = [sys.executable, str(HERE / "servers.py")]
-        servers = {
-            "echo": [str(program), "echo", "FD"],
-            "bare": [*python, "bare", "FD", name],
-            "ntbtrace": [*python, "ntbtrace", "FD", name],
-        }
-        times: dict[str, list[float]] = {key: [] for key in servers}
+        servers = {"echo": [str(program), "echo", "FD"]}
+        servers |= {key: [*python, key, "FD", name] for key in ("bare", "model", "ntbtrace")}
+        runs: dict[str, list[Run]] = {key: [] for key in servers}
         for _ in range(ROUNDS):
             for key, words in servers.items():
-                times[key].append(nanoseconds(words, program, sequence, directory))
-    of_echo = median(a / b for a, b in zip(times["echo"], times["ntbtrace"], strict=True))
-    of_bare = median(a / b for a, b in zip(times["bare"], times["ntbtrace"], strict=True))
+                runs[key].append(run(words, program, sequence))
+        starts = {key: median(run(words, program, sequence, 1).cpu for _ in range(3)) for key, words in servers.items()}
+
+    def ratio(numerator: str, denominator: str) -> float:
+        pairs = zip(runs[numerator], runs[denominator], strict=True)
+        return median(a.mean / b.mean for a, b in pairs)
+
+    def cpu(key: str) -> float:
+        return (median(one.cpu for one in runs[key]) - starts[key]) / ROUND_TRIPS
+
+    names = {"echo": "C echo", "bare": "bare Python loop", "model": "model", "ntbtrace": "model and recorder"}
     return [
-        Figure("round trip: C echo", median(times["echo"]), "ns"),
-        Figure("round trip: bare Python loop", median(times["bare"]), "ns"),
-        Figure("round trip: ntbtrace, model and recorder", median(times["ntbtrace"]), "ns"),
-        Figure("ntbtrace as a part of C echo's rate", of_echo, "", LEAST_OF_ECHO),
-        Figure("ntbtrace as a part of the bare loop's rate", of_bare, "", LEAST_OF_BARE),
-    ]
+        *(Figure(f"round trip: {names[key]}", median(one.mean for one in runs[key]), "ns") for key in runs),
+        *(Figure(f"server's CPU: {names[key]}", cpu(key), "ns") for key in runs),
+        Figure("model and recorder as a part of C echo's rate", ratio("echo", "ntbtrace"), "", LEAST_OF_ECHO),
+        Figure("model and recorder as a part of the bare loop's rate", ratio("bare", "ntbtrace"), "", LEAST_OF_BARE),
+        Figure("recording, of a round trip", 1 - ratio("model", "ntbtrace"), "", MOST_FOR_RECORDING, at_most=True),
+        Figure("slowest round trip: C echo", median(one.slowest for one in runs["echo"]) / 1e6, "ms"),
+        Figure(
+            "slowest round trip while blocks close",
+            median(one.slowest for one in runs["ntbtrace"]) / 1e6, "ms", MOST_LATE_MS, at_most=True,
+        ),
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ MSG, DBELL, SEVENT, TMPSENSOR = (
     NT["NTINTSTS"].register.field_mask(name) for name in ("MSG", "DBELL", "SEVENT", "TMPSENSOR")
 )
 LATCHED = SEVENT | TMPSENSOR
+_INTX = int(IrqMode.INTX)
 
 
 class Interrupts(Space):
@@ -68,7 +69,7 @@ class Interrupts(Space):
             causes |= DBELL
         regs[NTINTSTS] = causes
         now = causes & ~regs[NTINTMSK]
-        if self.mode == IrqMode.INTX:
+        if self.mode == _INTX:
             self._update_line(now)
             return
         rising = now & ~self.pending

@@ -8,9 +8,12 @@ guests wait for one piece at most. A handler or worker that raises ends what it 
 
 import contextlib
 import select
-import time
 from collections import deque
 from collections.abc import Callable
+
+from ntbtrace.capture.timer import Timer
+
+READY = 32  # descriptors that are served in a turn; the kernel gives each its turn
 
 Handler = Callable[[], None]
 Failed = Callable[[Exception], None]
@@ -24,6 +27,9 @@ class Loop:
         self._steps: list[Callable[[], bool]] = []
         self._workers: deque[tuple[Worker, Failed]] = deque()
         self._stopped = False
+        self._timer = Timer()
+        self._due = False
+        self.add(self._timer.fd, self._time)
 
     def add(self, fd: int, handler: Handler, failed: Failed | None = None) -> None:
         """Call `handler` whenever `fd` is readable. If it raises, fd is removed and `failed` gets the error."""
@@ -55,11 +61,11 @@ class Loop:
     def run(self, until: Callable[[], bool], tick: Callable[[], None] = lambda: None, interval: float = 0.1) -> None:
         """Serve until `stop()`, or until `until()`, which is asked every `interval` seconds, after `tick()`."""
         self._stopped = until()
-        handlers, poll, monotonic = self._handlers, self._epoll.poll, time.monotonic
-        next_tick = monotonic() + interval
+        handlers, poll = self._handlers, self._epoll.poll
+        self._timer.start(interval)
         busy = False
         while not self._stopped:
-            for fd, _ in poll(0 if busy or self._steps else interval):
+            for fd, _ in poll(0 if busy or self._steps else None, READY):
                 entry = handlers.get(fd)
                 if entry is None:  # removed by a handler of this very turn
                     continue
@@ -70,10 +76,15 @@ class Loop:
             busy = self._work() if self._workers else False
             if self._steps:
                 self._steps = [step for step in self._steps if step()]
-            if monotonic() >= next_tick:
+            if self._due:
+                self._due = False
                 tick()
                 self._stopped = self._stopped or until()
-                next_tick = monotonic() + interval
+        self._timer.start(0)
+
+    def _time(self) -> None:
+        self._timer.take()
+        self._due = True
 
     def _work(self) -> bool:
         """Do one piece, of the next worker that has one."""
@@ -96,4 +107,5 @@ class Loop:
         failed(error)
 
     def close(self) -> None:
+        self._timer.close()
         self._epoll.close()

@@ -37,6 +37,7 @@ class Port:
         self.number = number
         self.function = function
         self.attached = False
+        self.accesses = 0  # so far
         self._recorder = recorder
         self._writer = recorder.writer
         self._switch = recorder.switch
@@ -47,7 +48,7 @@ class Port:
     @property
     def untouched(self) -> bool:
         """No access has come through this door."""
-        return not self._recorder.counts[self._id]
+        return not self.accesses
 
     def cfg_read(self, offset: int, size: int) -> int:
         """Read configuration space."""
@@ -76,7 +77,7 @@ class Port:
         if self._conceal is not None and bar != REGISTERS_BAR and not switch.status:
             kept = self._conceal(value, size)
         _pack_into(writer.rows, at, t, offset, kept, size, 0, switch.target, self._id, bar, switch.status, _MMIO_READ)
-        recorder.counts[self._id] += 1
+        self.accesses += 1
         return value
 
     def bar_write(self, bar: int, offset: int, size: int, value: int) -> None:
@@ -93,7 +94,7 @@ class Port:
             value = self._conceal(value, size)
         switch = self._switch
         _pack_into(writer.rows, at, t, offset, value, size, 0, switch.target, self._id, bar, switch.status, _MMIO_WRITE)
-        recorder.counts[self._id] += 1
+        self.accesses += 1
 
     def _access(self, kind: int, bar: int, offset: int, size: int, value: int) -> None:
         recorder, switch = self._recorder, self._switch
@@ -101,7 +102,7 @@ class Port:
             self._writer.rows, recorder.at, recorder.t, offset & _OFFSET_MASK, value, size, 0,
             switch.target, self._id, bar, switch.status, kind,
         )  # fmt: skip
-        recorder.counts[self._id] += 1
+        self.accesses += 1
 
     def reset(self) -> None:
         """Device reset, as the guest's firmware or a reboot asks for it."""

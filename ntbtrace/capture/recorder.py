@@ -76,7 +76,6 @@ class Recorder:
         self.concealer = Concealer() if hashed else None
         self.t = 0  # ns since t0 of the stimulus being served; its effects share it
         self.at = 0  # place of its row in the journal
-        self.counts = [0] * 256  # stimuli by endpoint, for the status line
         self._memory: list[GuestMemory | None] = [None] * 32
         self._sinks: list[Callable[[int], None] | None] = [None] * 256  # by endpoint id
         self._modes = [0] * 256

@@ -24,7 +24,6 @@ from ntbtrace.commands.profiles import check_for_qemu, load_profile
 from ntbtrace.commands.signals import on_interrupt
 from ntbtrace.commands.status import StatusLine
 from ntbtrace.errors import NtbTraceError, SetupError
-from ntbtrace.event import endpoint_of
 
 NAME = "record"
 HELP = "start guests (simulated, or Linux in QEMU) and record what crosses between them"
@@ -146,9 +145,7 @@ def _only_simulated(args: argparse.Namespace) -> None:
 def _show(status: StatusLine, recorder: Recorder, guests: Sequence[SimulatedGuest | QemuGuest]) -> None:
     if recorder.writer.error is not None:
         status.tell(f"{recorder.writer.error}; the guests go on, unrecorded")
-    parts = [
-        f"port {g.port.number}: {g.state}, {recorder.counts[endpoint_of(g.port.number)]:,} accesses" for g in guests
-    ]
+    parts = [f"port {g.port.number}: {g.state}, {g.port.accesses:,} accesses" for g in guests]
     seconds = (time.monotonic_ns() - recorder.t0) / 1e9
     status.show(
         f"{' | '.join(parts)} | {recorder.next_seq:,} events, {seconds:.1f} s",

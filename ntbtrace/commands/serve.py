@@ -99,7 +99,9 @@ def _tick(status: StatusLine, recorder: Recorder, servers: dict[str, PortServer]
     for name, server in servers.items():
         if server.qtest is not None and server.qtest.lost:
             status.tell(f"port {name}: interrupts are lost, no QEMU is connected to its qtest socket (irq=qtest)")
-    parts = [f"port {n}: {state}, {recorder.counts[servers[n].endpoint]:,} accesses" for n, state in states.items()]
+    parts = [
+        f"port {n}: {state}, {recorder.doors[servers[n].endpoint].accesses:,} accesses" for n, state in states.items()
+    ]
     seconds = (time.monotonic_ns() - recorder.t0) / 1e9
     status.show(
         f"{' | '.join(parts)} | {recorder.next_seq:,} events, {seconds:.1f} s",
