@@ -13,15 +13,21 @@ from device.idt.link import ENTRY
 from device.idt.lut import PLACES
 from device.idt.maps import BEHIND, INBOUND, NT, SWITCH, SWITCH_OWNER
 from device.plx.registers import PLX
-from device.regmap import ANYTHING, Access, Register, RegisterMap
+from device.regmap import ANYTHING, DWORD, Access, Register, RegisterMap
 from device.space import ReadMethod, Space
 
 if TYPE_CHECKING:
     from device.idt.endpoint import Endpoint
     from device.plx.engine import Engine
 
+_NAMES = {name: place for one in (NT, SWITCH, PLX) for name, place in one.by_name.items()}
 FunctionKey = tuple[int, int]  # port, function
 _SWITCH = (SWITCH_OWNER, 0)  # instead, for what is the switch's
+
+
+def target_of(name: str, port: int = SWITCH_OWNER) -> int:
+    """The target of a register of one of the functions of a port, or of the switch."""
+    return port << 24 | _NAMES[name].id
 
 
 class Held(NamedTuple):
@@ -29,6 +35,7 @@ class Held(NamedTuple):
 
     look: ReadMethod
     number: int
+    name: str
     row: Register
     function: FunctionKey
 
@@ -59,6 +66,19 @@ class State(Space):
             self._movers[target] = self._find_movers(target)
         return self._movers[target]
 
+    def field(self, target: int, name: str) -> int:
+        """What stands in a field of one of state_targets."""
+        held = self._held[target]
+        mask = held.row.field_mask(name)
+        return (held.look(held.number) & mask) // (mask & -mask)
+
+    def describe(self, target: int, field: str) -> str:
+        """What stands in a field of one of state_targets: "port 2's NTCTL.CPEN is 0"."""
+        held, value = self._held[target], self.field(target, field)
+        place = held.name if held.row.field_mask(field) == DWORD else f"{held.name}.{field}"
+        whose = "" if held.function == _SWITCH else f"port {held.function[0]}'s "
+        return f"{whose}{place} is {value:#x}" if value > 9 else f"{whose}{place} is {value}"
+
     @cached_property
     def _held(self) -> dict[int, Held]:
         found: dict[int, Held] = {}
@@ -72,10 +92,12 @@ class State(Space):
                 found.update(_registers(nt.inbound, INBOUND, key))
             for place in BEHIND.places:
                 if place.id in PLACES:
-                    found[port << 24 | place.id] = Held(nt.look_lut, PLACES[place.id], place.register, key)
+                    found[port << 24 | place.id] = Held(nt.look_lut, PLACES[place.id], place.name, place.register, key)
         found.update(_registers(self, SWITCH, _SWITCH))
-        for entry in range(len(self.mapping)):
-            found[SWITCH_OWNER << 24 | ENTRY.id + entry] = Held(self._look_mapping, entry, ENTRY.register, _SWITCH)
+        for place in BEHIND.places:
+            if place.id not in PLACES:
+                held = Held(self._look_mapping, place.id - ENTRY.id, place.name, place.register, _SWITCH)
+                found[SWITCH_OWNER << 24 | place.id] = held
         return dict(sorted(found.items()))
 
     def _look_mapping(self, entry: int) -> int:
@@ -95,7 +117,7 @@ class State(Space):
         near = (held.function, _SWITCH)
         found = {
             other
-            for other, (_, _, by, function) in self._held.items()
+            for other, (_, _, _, by, function) in self._held.items()
             if any(f"*{name}" in row.moved_by or (name in row.moved_by and function in near) for name in by.known_as)
         }
         if row.mask(Access.RW, Access.RW1C):
@@ -108,4 +130,4 @@ def _registers(space: Space, registers: RegisterMap, function: FunctionKey) -> I
     for place in registers.places:
         number = space.index[place.name]
         if space.targets[number]:
-            yield space.targets[number], Held(space.look, number, place.register, function)
+            yield space.targets[number], Held(space.look, number, place.name, place.register, function)
