@@ -5,6 +5,9 @@ backwards.
 Position p means: every event before seq p has happened. It may stand between a stimulus and its
 effects, whose state is that after the stimulus. The state at any position is the same however the
 player got there.
+
+Snapshots of another version of the model are not believed: such a trace is performed from its start, with the model's
+own state throughout, and what differs is what the two models answered.
 """
 
 from bisect import bisect_right
@@ -28,8 +31,33 @@ _PERFORMED = frozenset(
      Kind.RESET, Kind.ATTACH, Kind.DETACH, Kind.RAM_MAP, Kind.INJECT, Kind.WORK)
 )  # fmt: skip
 
+MOST_STATES = 256  # kept at a time, of some 20 KB each
+LEAST_EVENTS = 64  # between two of them
+
 Reader = Callable[[int, int], int]
 Writer = Callable[[int, int, int], None]
+
+
+class OwnStates:
+    """The model's own state at the starts of blocks, where those in the trace are of another model; at most
+    MOST_STATES of them, evenly spread.
+    """
+
+    def __init__(self) -> None:
+        self._states: dict[int, bytes] = {}
+        self._every = 1
+
+    def keep(self, block: int, state: bytes) -> None:
+        if block % self._every == 0:
+            self._states[block] = state
+        if len(self._states) > MOST_STATES:
+            self._every *= 2
+            self._states = {one: kept for one, kept in self._states.items() if one % self._every == 0}
+
+    def at_or_before(self, block: int) -> tuple[int, bytes]:
+        """The nearest one, and of which block it is: of the first there always is one."""
+        nearest = max(one for one in self._states if one <= block)
+        return nearest, self._states[nearest]
 
 
 class Player:
@@ -59,9 +87,13 @@ class Player:
         self._starts = [block.first_seq for block in trace.blocks]
         self._script: Script | None = None
         self._block = -1  # whose script that is
+        self._states: list[bytes] = []  # in block _walked, at every _spacing-th position from its start on
+        self._walked = -1
         self._compared = -1  # the block whose recorded snapshot the model was last compared with, or restored from
         self.position = self.start = self._starts[0] if self._starts else 0
         self.end = trace.blocks[-1].last_seq + 1 if self._starts else 0
+        foreign = trace.header.model_version != device.MODEL_VERSION
+        self._own: OwnStates | None = OwnStates() if foreign and self.start == 0 else None
         if self.position > 0:  # a cut recording: begins in the middle of a switch's life
             self._restore(0)
 
@@ -82,7 +114,9 @@ class Player:
         if not self.start <= seq <= self.end:
             raise ValueError(f"position {seq} is outside the trace ({self.start} to {self.end})")
         block = self._block_of(seq)
-        if seq < self.position or (block >= 0 and self._starts[block] > self.position):
+        if seq < self.position:
+            self._walk_back(block, seq)
+        elif block >= 0 and self._starts[block] > self.position and self._own is None:
             self._restore(block)
         self._advance(seq, stop=False)
 
@@ -99,7 +133,32 @@ class Player:
             self._block = block
         return self._script
 
+    def _walk_back(self, block: int, seq: int) -> None:
+        """To a state at or shortly before `seq` in its block. Those on the way to it are kept: who goes back one event
+        goes back another.
+        """
+        info = self.trace.blocks[block]
+        spacing = max(LEAST_EVENTS, -(-info.count // MOST_STATES))
+        if self._walked == block and self._states:
+            nearest = min((seq - info.first_seq) // spacing, len(self._states) - 1)
+            self.switch.restore(self._states[nearest])
+            self.position = info.first_seq + nearest * spacing
+            self._compared = block
+        else:
+            self._restore(block)
+            self._walked, self._states = block, [self.switch.snapshot()]
+        for position in range(self.position + spacing, min(seq, info.last_seq) + 1, spacing):
+            self._advance(position, stop=False)
+            self._states.append(self.switch.snapshot())
+
     def _restore(self, block: int) -> None:
+        """The state at the start of a block."""
+        if self._own is not None:
+            nearest, state = self._own.at_or_before(block)
+            self.switch.restore(state)
+            self.position, self._compared = self._starts[nearest], nearest
+            self._advance(self._starts[block], stop=False)
+            return
         script = self._load(block)
         try:
             self.switch.restore(script.snapshot)
@@ -117,13 +176,19 @@ class Player:
                 if until < self._starts[block + 1]:
                     self.position = until
                     return None
-                self._restore(block + 1)
+                if self._own is None:
+                    self._restore(block + 1)
+                else:
+                    self.position = self._starts[block + 1]
                 continue
             script = self._load(block)
             found = None
             if self.position == script.first and self._compared != block:
                 self._compared = block
-                found = self._compare_state(script)
+                if self._own is None:
+                    found = self._compare_state(script)
+                else:
+                    self._own.keep(block, self.switch.snapshot())
             if found is None:
                 found = self._play(script, min(until, script.end), stop)
             if found is not None:
