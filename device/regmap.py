@@ -180,6 +180,9 @@ def lanes(offset: int, size: int) -> Iterator[tuple[int, int, int, int]]:
         done += part
 
 
-def several(offset: int, size: int) -> bool:
-    """An access to more than one register: what is said of it (target, status) is said of the first alone."""
+def several(offset: Any, size: Any) -> Any:
+    """An access to more than one register: what is said of it (target, status) is said of the first alone.
+
+    Of numbers, or of arrays of them.
+    """
     return (offset & 3) + size > 4
