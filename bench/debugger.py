@@ -27,7 +27,7 @@ STEPS = 1000
 MOST_OF_IMPORTS = 3  # the first prompt, of `import numpy, prompt_toolkit`
 MOST_SEARCH_S = 0.5
 MOST_STEPS_S = 1
-LEAST_OF_REPLAY = 0.8  # the rate of a search for changes, of that of a replay
+LEAST_OF_REPLAY = 0.6  # the rate of a search for changes (every seventh event may be one), of that of a replay
 STATE = 200_000  # events that a search for changes goes through
 
 

@@ -18,46 +18,57 @@ if TYPE_CHECKING:
     from ntbtrace.repl.session import Say, Session
 
 TARGET_ID = 0xFF_FFFF
+Moved = tuple[int, int, int]  # a register's target, what it held, what it holds
 
 
 @dataclass(frozen=True)
 class Hit:
-    """At event `seq`. `moved`: of a breakpoint on a change, the register's target, what it held and holds."""
+    """At event `seq`. `moved`: of a breakpoint on a change."""
 
     breakpoint: Breakpoint
     seq: int
-    moved: tuple[int, int, int] | None = None
+    moved: Moved | None = None
 
 
 class Around:
     """The device around `event` (None: at the position), for expressions: query.one.Moment."""
 
-    def __init__(self, session: "Session", event: Event | None, moved: tuple[int, int, int] | None = None) -> None:
+    def __init__(self, session: "Session", event: Event | None = None, moved: Moved | None = None) -> None:
         self._session = session
-        self._event = event
-        self._moved = moved
+        self.event = event
+        self.change = moved
 
     def moved(self, after: bool) -> tuple[int, int] | None:
-        if self._moved is not None:
-            return self._moved[0] & TARGET_ID, self._moved[2 if after else 1]
-        if self._event is None or not self._event.target:
+        if self.change is not None:
+            return self.change[0] & TARGET_ID, self.change[2 if after else 1]
+        if self.event is None or not self.event.target:
             return None
-        value = self._session.device(self._event.seq + after).peek(self._event.target)
-        return None if value is None else (self._event.target & TARGET_ID, value)
+        value = self._session.device(self.event.seq + after).peek(self.event.target)
+        return None if value is None else (self.event.target & TARGET_ID, value)
 
     def held(self, owner: int | None, number: int) -> int | None:
-        session, event = self._session, self._event
+        session, event = self._session, self.event
         if event is None:
             return session.register(owner, number)
         with session.elsewhere(event.seq + 1):
             return session.register(owner, number)
 
 
-def holds(session: "Session", condition: Expression, event: Event, moved: tuple[int, int, int] | None = None) -> bool:
-    """Whether the condition is true for the event."""
-    if not condition.asks_device:
-        return condition.test(event)
-    return condition.without_device.test(event) and bool(condition.at(Around(session, event, moved))(event))
+class Test:
+    """Whether a condition (None: none) is true for events; asked often, so it is made once."""
+
+    def __init__(self, session: "Session", condition: Expression | None) -> None:
+        self._around = Around(session)
+        self._alone = None if condition is None else condition.without_device.test
+        self._value = condition.at(self._around) if condition is not None and condition.asks_device else None
+
+    def __call__(self, event: Event, moved: Moved | None = None) -> bool:
+        if self._alone is not None and not self._alone(event):
+            return False
+        if self._value is None:
+            return True
+        self._around.event, self._around.change = event, moved
+        return bool(self._value(event))
 
 
 def find(session: "Session", wanted: Sequence[Breakpoint], say: "Say", *, forwards: bool) -> list[Hit]:
@@ -76,8 +87,9 @@ def find(session: "Session", wanted: Sequence[Breakpoint], say: "Say", *, forwar
             hits = [found] if not hits or found.seq != hits[0].seq else [*hits, found]
             first, last = (first, found.seq) if forwards else (found.seq, last)
     plain = [one for one in wanted if not one.stop.changes]
+    tests = [(one, Test(session, one.stop.condition)) for one in plain]
     for event in _candidates(session, [one.stop for one in plain], first, last, say, forwards):
-        met = [Hit(one, event.seq) for one in plain if one.stop.condition and holds(session, one.stop.condition, event)]
+        met = [Hit(one, event.seq) for one, test in tests if test(event)]
         if met:
             return [*(hit for hit in hits if hit.seq == event.seq), *met]
     return hits
@@ -90,14 +102,15 @@ def _watched(wanted: Sequence[Breakpoint]) -> Iterator[Breakpoint]:
 def _change(session: "Session", one: Breakpoint, first: int, last: int, say: "Say", forwards: bool) -> Hit | None:
     """The nearest hit of a breakpoint on changes within first to last."""
     best: Hit | None = None
+    test = Test(session, one.stop.condition)
     for change in one.stop.changes:
+        target = change.target
         for event, old, new in changes(
-            session.trace, change.target, change.mask, first, last, newest_first=not forwards, progress=say
+            session.trace, target, change.mask, first, last, newest_first=not forwards, progress=say
         ):
-            moved = (change.target, old, new)
-            if one.stop.condition is None or holds(session, one.stop.condition, event, moved):
+            if test(event, (target, old, new)):
                 if best is None or (event.seq < best.seq if forwards else event.seq > best.seq):
-                    best = Hit(one, event.seq, moved)
+                    best = Hit(one, event.seq, (target, old, new))
                     first, last = (first, event.seq) if forwards else (event.seq, last)
                 break
     return best

@@ -8,7 +8,7 @@ A block is performed only when something in it can have moved the register (devi
 as far as the last such event.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ _WRITES = [int(kind) for kind in WRITES]
 _OTHERS = [int(kind) for kind in STIMULI - ACCESSES - {Kind.RAM_MAP}]  # can change anything
 _CAN_MOVE = frozenset((*_WRITES, *_OTHERS))
 _REGISTERS_BAR = 0
-_AT_ONCE = 256  # stimuli looked at before their changes are told
+_AT_ONCE = 64  # changes that are found before they are told
 
 
 class Change(NamedTuple):
@@ -90,21 +90,27 @@ def _candidates(block: Block, movers: NDArray[Any] | None) -> NDArray[np.intp]:
 
 def _moved(player: Player, target: int, mask: int, block: Block, rows: NDArray[np.intp]) -> Iterator[Change]:
     """Of these stimuli of a block: those that changed the register. Between them nothing does."""
-    first = block.info.first_seq
-    if len(rows):
-        player.seek(first + int(rows[0]))
-        old = _bits(player, target, mask)
-    for at in range(0, len(rows), _AT_ONCE):
-        found: list[tuple[int, int, int]] = []
-        for row in rows[at : at + _AT_ONCE].tolist():
-            player.seek(first + row + 1)
-            new = _bits(player, target, mask)
-            if new != old:
-                found.append((row, old, new))
-                old = new
-        events = block.events_at(np.array([row for row, _, _ in found], np.intp))
-        for event, (_, before, after) in zip(events, found, strict=True):
-            yield Change(event, before, after)
+    if not len(rows):
+        return
+    seqs = (rows + block.info.first_seq).tolist()
+    player.seek(seqs[0])
+    old = _bits(player, target, mask)
+    found: list[tuple[int, int, int]] = []
+    for seq in player.pausing(seqs):
+        new = _bits(player, target, mask)
+        if new != old:
+            found.append((seq, old, new))
+            old = new
+            if len(found) == _AT_ONCE:
+                yield from _changes(block, found)
+                found = []
+    yield from _changes(block, found)
+
+
+def _changes(block: Block, found: Sequence[tuple[int, int, int]]) -> Iterator[Change]:
+    rows = np.array([seq - block.info.first_seq for seq, _, _ in found], np.intp)
+    for event, (_, old, new) in zip(block.events_at(rows), found, strict=True):
+        yield Change(event, old, new)
 
 
 def _bits(player: Player, target: int, mask: int) -> int:
