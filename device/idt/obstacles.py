@@ -2,7 +2,7 @@
 """Why an access to a place in a BAR does not pass: all that is in its way, in the order in which it meets it."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from device.host import Status
 from device.idt.lut import LUTS
@@ -12,17 +12,10 @@ from device.idt.views import Views
 from device.idt.windows import ATRAN, DIRECT, EN, MODE, SETUP0, SETUP_STRIDE, TPART, TYPES
 from device.profile import WindowType
 from device.space import SIZES
+from device.views import Obstacle
 
 if TYPE_CHECKING:
     from device.idt.endpoint import Endpoint
-
-
-class Obstacle(NamedTuple):
-    """`target`, `field`: what would have to be otherwise; 0 and '' where no register can help."""
-
-    target: int
-    field: str
-    text: str
 
 
 class Obstacles(Views):

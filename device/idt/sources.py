@@ -2,7 +2,7 @@
 """Interrupts as a person asks for them: what each function could be told, and which bits hold a cause up."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from device.host import IrqMode
 from device.idt.events import FAILOVERS, FOVR, SEMSK, SEPMSK, SOURCES
@@ -21,10 +21,11 @@ from device.idt.interrupts import (
 from device.idt.maps import NT
 from device.idt.state import target_of
 from device.idt.temperature import IRQ, TMPALARM
-from device.idt.views import Condition, Views
+from device.idt.views import Views
 from device.plx.engine import Engine
 from device.plx.function import EVENT_MASK, INTR, NEEDS_NO_ENABLE
 from device.plx.registers import EVENTS, STATUS_SHIFT
+from device.views import Cause, Condition, InterruptView, Source
 
 if TYPE_CHECKING:
     from device.idt.endpoint import Endpoint
@@ -37,36 +38,6 @@ _ENABLES = {  # condition, register, field, its value when the condition is met,
     ),
     IrqMode.INTX: (("INTx", "PCICMDSTS", "INTXD", 0, "INTx is off"),),
 }
-
-
-class Cause(NamedTuple):
-    """`status`: it is up; `masked`: it does not interrupt; `pending`: it is up, not masked, and the guest was told
-    (an MSI went out, or the line is up).
-    """
-
-    name: str
-    status: bool
-    masked: bool
-    pending: bool
-
-
-class InterruptView(NamedTuple):
-    """One function. `enabled`: all `conditions` are met, so that what is up and not masked is told."""
-
-    port: int
-    function: int
-    mode: IrqMode
-    enabled: bool
-    conditions: tuple[Condition, ...]
-    causes: tuple[Cause, ...]
-
-
-class Source(NamedTuple):
-    """Bits `mask` of register `target` hold an interrupt cause up."""
-
-    cause: str
-    target: int
-    mask: int
 
 
 class Sources(Views):

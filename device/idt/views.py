@@ -4,7 +4,7 @@
 What passes is decided in link.py and windows.py; this is the same told in words.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from device.idt.interrupts import BME, COMMAND
 from device.idt.link import CPEN, ENTRY_VALID, IDPROTDIS, NTCTL
@@ -13,64 +13,12 @@ from device.idt.maps import BEHIND, SWITCH_OWNER
 from device.idt.state import State, target_of
 from device.idt.windows import ATRAN, DIRECT, EN, MODE, SETUP0, SETUP_STRIDE, TPART, TYPES
 from device.profile import WINDOW_TYPES
+from device.views import Aperture, BarView, Condition, LinkView
 
 if TYPE_CHECKING:
     from device.idt.endpoint import Endpoint
 
 _TYPE_NAMES = {kind: name for name, kind in WINDOW_TYPES.items()}
-
-
-class Condition(NamedTuple):
-    """One that must be met. `target`, `field`: what decides it; `otherwise`: what it means when it is not met."""
-
-    name: str
-    met: bool
-    target: int
-    field: str
-    otherwise: str
-
-
-class LinkView(NamedTuple):
-    """One side of the bridge. `up`: all `conditions` are met, in the order attached, cable, bus master, completions,
-    mapping entry.
-    """
-
-    port: int
-    partition: int
-    up: bool
-    conditions: tuple[Condition, ...]
-
-
-class Aperture(NamedTuple):
-    """One window: a whole BAR, or the part of it that an entry of its lookup table translates.
-
-    `start`: its first offset in the BAR; `size`: bytes that its registers let through, if all else does; `address`:
-    where `start` leads in the memory of port `peer` (None: nobody is in the partition); `open`: accesses pass.
-    `entry`: of the lookup table; None for a direct window. `limit`: of a direct window, the first address behind it.
-    """
-
-    entry: int | None
-    start: int
-    size: int
-    limit: int | None
-    address: int
-    partition: int
-    peer: int | None
-    open: bool
-
-
-class BarView(NamedTuple):
-    """One BAR that can be windows. `type`: of WINDOW_TYPES as BARSETUP says now, '' when it says none; `width`: bits of
-    its address; `address`: where the guest put it; `size` in bytes.
-    """
-
-    port: int
-    bar: int
-    size: int
-    type: str
-    width: int
-    address: int
-    apertures: tuple[Aperture, ...]
 
 
 class Views(State):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from device.host import Inject, IrqMode
 from device.idt.interrupts import NTINTMSK, NTINTSTS
 from device.idt.maps import NT, SWITCH_OWNER
-from device.idt.sources import Cause, InterruptView
 from device.plx.registers import PLX
+from device.views import Cause, InterruptView
 from tests.device.dma import Dma
 from tests.device.making import World, two
 from tests.device.test_random import PROFILES, _listen, busy, ops, perform
