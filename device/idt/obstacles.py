@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from device.host import Status
+from device.idt.interrupts import MSGSTS
 from device.idt.lut import LUTS
-from device.idt.maps import BEHIND
+from device.idt.maps import BEHIND, NT
+from device.idt.messages import INMSG_BIT
+from device.idt.nt_registers import MESSAGES
 from device.idt.state import target_of
 from device.idt.views import Views
 from device.idt.windows import ATRAN, DIRECT, EN, MODE, SETUP0, SETUP_STRIDE, TPART, TYPES
@@ -16,6 +19,10 @@ from device.views import Obstacle
 
 if TYPE_CHECKING:
     from device.idt.endpoint import Endpoint
+
+TARGET_ID = 0xFF_FFFF
+OUTMSG_IDS = range(NT["OUTMSG0"].id, NT["OUTMSG0"].id + len(MESSAGES))
+OUTDBELLSET_ID = NT["OUTDBELLSET"].id
 
 
 class Obstacles(Views):
@@ -32,6 +39,34 @@ class Obstacles(Views):
         one = self.endpoints[port]
         found = self._registers(one, offset, size) if bar == 0 else self._window(one, bar, offset, size)
         return tuple(dict.fromkeys(found))
+
+    def refusals(self, target: int, value: int) -> tuple[Obstacle, ...]:
+        """Why the switch would not carry out a write of `value` to register `target` (Status.REFUSED): a message that
+        finds no empty register, bells that the port may not set. Nothing for a write that it would, or of another kind.
+        """
+        one, number = self.endpoints.get(target >> 24), target & TARGET_ID
+        if one is None:
+            return ()
+        if number in OUTMSG_IDS:
+            return tuple(self._message(one, number - OUTMSG_IDS.start))
+        forbidden = value & ~one.bells_set if number == OUTDBELLSET_ID else 0
+        if forbidden:
+            return (Obstacle(0, "", f"the profile does not let port {one.port} set bells {forbidden:#x}"),)
+        return ()
+
+    def _message(self, one: "Endpoint", index: int) -> Iterator[Obstacle]:
+        partition, register = one.switch.message_route(one.partition, index)
+        peer = self.by_partition.get(partition)
+        if peer is None:
+            route = target_of(f"SWP{one.partition}MSGCTL{index}")
+            yield self._in_the_way(route, "PART", f"no port with a guest is in partition {partition}")
+            return
+        for condition in self.conditions(peer):
+            if condition.name in ("attached", "cable") and not condition.met:
+                yield self._in_the_way(condition.target, condition.field, condition.otherwise)
+        if peer.regs[MSGSTS] & INMSG_BIT << register:
+            full = f"its message register {register} is full: the one before has not been cleared"
+            yield self._in_the_way(target_of("MSGSTS", peer.port), "INMSG", full)
 
     def _in_the_way(self, target: int, field: str, meaning: str) -> Obstacle:
         return Obstacle(target, field, f"{self.describe(target, field)}: {meaning}")

@@ -124,10 +124,11 @@ def _since(session: "Session", target: int, mask: int, position: int) -> Iterato
 
 def _refused(session: "Session", event: Event) -> Iterator[str]:
     """What was in the way of an access, and since when."""
-    if event.kind not in (Kind.MMIO_READ, Kind.MMIO_WRITE):
-        return
     switch = session.device(event.seq)
-    for obstacle in switch.obstacles(port_of(event.endpoint), event.bar, event.offset, event.size):
+    found = switch.refusals(event.target, event.value)
+    if not found and event.kind in (Kind.MMIO_READ, Kind.MMIO_WRITE) and not function_of(event.endpoint):
+        found = switch.obstacles(port_of(event.endpoint), event.bar, event.offset, event.size)
+    for obstacle in found:
         yield f"in its way: {obstacle.text}"
         if obstacle.target:
             mask = next(

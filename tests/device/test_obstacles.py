@@ -146,3 +146,44 @@ def test_a_field_in_words(owner: int, name: str, field: str, text: str) -> None:
 def test_a_port_without_a_guest() -> None:
     with pytest.raises(KeyError):
         World().switch.obstacles(4, 2, 0, 4)
+
+
+@pytest.mark.parametrize("which", PROFILES)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_refusals_exactly_when_a_write_is_refused(which: str, data: st.DataObject) -> None:
+    profile = PROFILES[which]
+    world = busy(data.draw(st.integers(0, 5)), profile)
+    for op in data.draw(st.lists(ops(profile.port_numbers), max_size=10)):
+        perform(world, op)
+    for _ in range(8):
+        port = data.draw(st.sampled_from(profile.port_numbers))
+        name = data.draw(st.sampled_from(["OUTMSG0", "OUTMSG1", "OUTMSG3", "OUTDBELLSET", "NTCTL"]))
+        value = data.draw(st.sampled_from((0, 1, 0x10000, 0xFFFFFFFF)))
+        world.switch.endpoints[port].cfg_write(NT["PCICMDSTS"].offset, 2, 0x6)
+        found = world.switch.refusals(target(port, name), value)
+        world.put(port, name, value)
+        assert (world.switch.status == Status.REFUSED) == (found != ()), (name, found)
+        assert all(one.text for one in found)
+
+
+def test_a_full_message_register_is_named() -> None:
+    world = two()
+    world.sw_put(0, "SWP0MSGCTL0", 0x10)
+    assert world.switch.refusals(target(0, "OUTMSG0"), 7) == ()
+    world.put(0, "OUTMSG0", 7)
+    (one,) = world.switch.refusals(target(0, "OUTMSG0"), 8)
+    assert (one.target, one.field) == (target(2, "MSGSTS"), "INMSG")
+    assert "port 2's MSGSTS.INMSG is 1: its message register 0 is full" in one.text
+
+
+def test_messages_to_nobody() -> None:
+    world = two()
+    world.sw_put(0, "SWP0MSGCTL0", 0x70)
+    (one,) = world.switch.refusals(target(0, "OUTMSG0"), 8)
+    assert (one.target, one.field) == (target(SWITCH_OWNER, "SWP0MSGCTL0"), "PART")
+    world.sw_put(0, "SWP0MSGCTL0", 0x10)
+    world.switch.inject(2, Inject.CABLE, 0, 0)
+    (one,) = world.switch.refusals(target(0, "OUTMSG0"), 8)
+    assert "the cable is pulled" in one.text
+    assert world.switch.refusals(target(SWITCH_OWNER, "SESTS"), 1) == ()
