@@ -161,14 +161,18 @@ class File(Argument):
     rest = True
 
     def parse(self, session: "Session", text: str) -> Path:
-        return Path(text).expanduser()
+        quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+        try:
+            return Path(text[1:-1] if quoted else text).expanduser()
+        except RuntimeError as error:  # ~nobody
+            raise NtbTraceError(f"{plain(text)!r}: {error}") from error
 
     def complete(self, session: "Session", text: str) -> Iterator[Choice]:
-        path = Path(text or ".").expanduser()
-        folder, start = (path, "") if text.endswith("/") or not text else (path.parent, path.name)
         try:
+            path = Path(text or ".").expanduser()
+            folder, start = (path, "") if text.endswith("/") or not text else (path.parent, path.name)
             entries = sorted(folder.iterdir())
-        except OSError:
+        except (OSError, RuntimeError, ValueError):  # no such folder, no such user, no such name
             return
         for one in entries:
             if one.name.startswith(start):

@@ -18,6 +18,7 @@ The file is read again when it has changed. What goes wrong in it is said, and t
 import inspect
 import traceback
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,8 @@ from ntbtrace.trace.registers import RegisterTable
 
 Decoder = Callable[[Event], str | None]
 GROUP = "your own"
+
+FAILURES = (Exception, SystemExit)  # of whatever a user's code does
 
 _loading: "Loaded | None" = None
 
@@ -103,11 +106,26 @@ def command(call: Callable[..., None]) -> Callable[..., None]:
         if not hasattr(notes.get(name), "__metadata__"):
             notes[name] = Annotated[str, Text(name.upper(), rest=name == names[-1])]
     call.__annotations__ = notes
-    made = make(call, GROUP)
+    made = make(_guarded(call), GROUP)
     if made.name in COMMANDS.commands and COMMANDS.commands[made.name].group != GROUP:
         raise ValueError(f"{made.name} is a command of the debugger: choose another name")
     _loading.commands.append(made)
     return call
+
+
+def _guarded(call: Callable[..., None]) -> Callable[..., None]:
+    """The function, whose failures are errors of the debugger's kind."""
+
+    @wraps(call)
+    def run(*args: Any, **given: Any) -> None:
+        try:
+            call(*args, **given)
+        except NtbTraceError:
+            raise
+        except FAILURES as error:
+            raise NtbTraceError(f"{call.__name__}: {failure(error)}") from error
+
+    return run
 
 
 def _read(loaded: Loaded) -> None:
@@ -123,11 +141,11 @@ def _read(loaded: Loaded) -> None:
         exec(compile(text, str(loaded.path), "exec"), {"__name__": "ntbtrace_decoders", "__file__": str(loaded.path)})
     except OSError as error:
         raise NtbTraceError(f"cannot read {loaded.path}: {error.strerror}") from error
-    except Exception as error:  # whatever a user's file does
+    except FAILURES as error:
         loaded.decoders.clear()
         loaded.commands.clear()
         raise NtbTraceError(
-            f"{loaded.path}{_line(error, loaded.path)}: {_told(error)}; it adds nothing until it is mended"
+            f"{loaded.path}{_line(error, loaded.path)}: {failure(error)}; it adds nothing until it is mended"
         ) from error
     finally:
         _loading = None
@@ -142,7 +160,7 @@ def _changed(path: Path) -> int:
         return 0
 
 
-def _line(error: Exception, path: Path) -> str:
+def _line(error: BaseException, path: Path) -> str:
     """':12', where in the file it went wrong; '' if not there."""
     if isinstance(error, SyntaxError):
         return f":{error.lineno}" if error.lineno else ""
@@ -150,8 +168,10 @@ def _line(error: Exception, path: Path) -> str:
     return f":{lines[-1]}" if lines else ""
 
 
-def _told(error: Exception) -> str:
-    return plain(f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"[:300])
+def failure(error: BaseException) -> str:
+    """An exception of a user's code, in words."""
+    text = str(error.msg if isinstance(error, SyntaxError) else error)
+    return plain(f"{type(error).__name__}{': ' if text else ''}{text}"[:300])
 
 
 def _kind(event: Event) -> str:
@@ -161,6 +181,6 @@ def _kind(event: Event) -> str:
 def _call(one: Decoder, event: Event) -> str:
     try:
         said = one(event)
-    except Exception as error:  # a user's function
-        return f"({one.__name__}: {_told(error)})"
-    return "" if said is None else plain(str(said))
+        return "" if said is None else plain(str(said))
+    except FAILURES as error:
+        return f"({one.__name__}: {failure(error)})"

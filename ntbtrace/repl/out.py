@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 WIDTH = 120  # columns, where there is no terminal
 
 
-class Quit(Exception):
-    """The user has seen enough of a command's output."""
+class Quit(BaseException):
+    """The user has seen enough of a command's output: like KeyboardInterrupt, no error that a user's code may catch."""
 
 
 class Plain:

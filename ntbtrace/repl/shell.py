@@ -19,6 +19,10 @@ MAX_QUEUE = 10_000  # commands of breakpoints that may follow one command of the
 Ask = Callable[[str], str | None]  # the next line, after a prompt; None at the end
 
 
+class ScriptError(NtbTraceError):
+    """What is wrong in a script, with file and line."""
+
+
 class Shell:
     """`session.failed` becomes exit code 1: an `expect` did not hold."""
 
@@ -71,7 +75,7 @@ class Shell:
     def run_lines(self, lines: Sequence[str], name: str) -> None:
         """A file's lines, as part of a command. Raises NtbTraceError that tells file and line."""
         if self._depth == MAX_DEPTH:
-            raise NtbTraceError(f"{name}: scripts must be at most {MAX_DEPTH} deep in one another")
+            raise NtbTraceError(f"{name} is the {MAX_DEPTH + 1}th script within another: does it source itself?")
         left = iter(enumerate(lines, 1))
         session, ask = self.session, self.session.ask
         self._depth += 1
@@ -79,8 +83,10 @@ class Shell:
             for number, line in left:
                 try:
                     self.perform(line, lambda prompt: next((text for _, text in left), None))
+                except ScriptError:
+                    raise  # of a script within this one: it tells the place itself
                 except NtbTraceError as error:
-                    raise NtbTraceError(f"{name}:{number}: {error}") from error
+                    raise ScriptError(f"{name}:{number}: {error}") from error
                 if session.done:
                     return
         finally:

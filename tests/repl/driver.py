@@ -9,7 +9,7 @@ from ntbtrace.repl.out import Plain
 from ntbtrace.repl.session import Say, Session
 from ntbtrace.repl.shell import Shell
 from ntbtrace.text import plain
-from ntbtrace.trace import open_trace
+from ntbtrace.trace import Trace, open_trace
 
 TRACES = Path(__file__).parent.parent.parent / "traces"
 
@@ -34,9 +34,17 @@ class Debugger:
     """`debugger("step 3")` gives the lines that this says; an error is one that begins with 'error: '."""
 
     def __init__(self, path: Path) -> None:
+        self._begin(open_trace(path))
+
+    def _begin(self, trace: Trace) -> None:
         self.out = Collected()
-        self.session = Session(open_trace(path), self.out)
+        self.session = Session(trace, self.out)
         self._shell = Shell(self.session, self.out)
+
+    def afresh(self) -> "Debugger":
+        """The same with a new session over the same trace."""
+        self._begin(self.session.trace)
+        return self
 
     def __call__(self, *lines: str) -> list[str]:
         self.out.lines.clear()

@@ -120,3 +120,5 @@ def test_bookmarks(pingpong: Debugger) -> None:
     assert pingpong.here == 77
     assert pingpong("bookmark")[0].split() == ["probe", "event", "77"]
     assert "must be a word" in pingpong("bookmark 1x")[0]
+    assert "is a place already" in pingpong("bookmark start")[0]
+    assert pingpong("goto start", "bookmark zero", "bookmark")[-1].split() == ["zero", "the", "start"]

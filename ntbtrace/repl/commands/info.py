@@ -3,15 +3,14 @@
 
 from collections import Counter
 
-from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import SWITCH_OWNER
 from ntbtrace.render import kind_name, seconds
 from ntbtrace.repl.arguments import TopicName
 from ntbtrace.repl.commands.causes import first_divergence
-from ntbtrace.repl.commands.stopping import breakpoint_lines
+from ntbtrace.repl.commands.stopping import breakpoint_lines, display
 from ntbtrace.repl.divergence import describe
 from ntbtrace.repl.registry import TOPICS, command, topic
-from ntbtrace.repl.run import show_displays, told
+from ntbtrace.repl.run import told
 from ntbtrace.repl.session import Session
 from ntbtrace.text import plain
 
@@ -148,9 +147,7 @@ def breakpoints(session: Session) -> None:
 @topic
 def displays(session: Session) -> None:
     """What is printed at every stop."""
-    if not session.displays:
-        raise NtbTraceError("nothing is displayed: `display EXPR` does it")
-    show_displays(session, session.displays)
+    display(session)
 
 
 @topic

@@ -9,6 +9,7 @@ from ntbtrace.query import Expression
 from ntbtrace.query.nodes import Column, Compare, Name, Number
 from ntbtrace.repl.arguments import Count, Position, Register, Where, Word
 from ntbtrace.repl.breakpoints import Stop
+from ntbtrace.repl.place import WORDS
 from ntbtrace.repl.registry import command
 from ntbtrace.repl.run import arrive, run, told
 from ntbtrace.repl.session import Session
@@ -176,11 +177,14 @@ def bookmark(session: Session, name: Annotated[str, Word("NAME")] = "") -> None:
     """Remember this place as NAME, for goto; without a name, list the bookmarks."""
     if not name:
         for known, position in session.bookmarks.items():
-            session.out.line(f"{plain(known):<16} event {position - 1}")
+            with session.elsewhere(position):
+                session.out.line(f"{plain(known):<16} {told(session)}")
         if not session.bookmarks:
             session.out.line("no bookmarks: `bookmark NAME` sets one here")
         return
     if not name.isidentifier():
         raise NtbTraceError(f"a bookmark's NAME must be a word of letters, digits and _, not {plain(name[:40])!r}")
+    if name in WORDS:
+        raise NtbTraceError(f"{name} is a place already: choose another NAME")
     session.bookmarks[name] = session.position
     session.out.line(f"{name}: {told(session)}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.query.nodes import COLUMN_DOCS
 from ntbtrace.repl.arguments import CommandName, FilePath, Value, Word
+from ntbtrace.repl.decoders import FAILURES, failure
 from ntbtrace.repl.registry import COMMANDS, TOPICS, Command, Table, command
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.values import value_here
@@ -29,9 +30,14 @@ def help_(session: Session, name: CommandName = "") -> None:
     if name:
         word, _, rest = name.partition(" ")
         one = COMMANDS.find(word)
-        for line in _explained(TOPICS.find(rest.strip()) if one.name == "info" and rest.strip() else one):
+        if one.name == "info" and rest.strip():
+            out.line(f"info {TOPICS.find(rest.strip()).usage}")
+            for line in _explained(TOPICS.find(rest.strip()))[1:]:
+                out.line(line)
+            return
+        for line in _explained(one):
             out.line(line)
-        if one.name == "info" and not rest.strip():
+        if one.name == "info":
             for line in _listed(TOPICS):
                 out.line(line)
         return
@@ -145,12 +151,13 @@ def py(session: Session, code: Annotated[str, Word("CODE", rest=True)]) -> None:
             exec(compile(code, "<py>", "exec"), names)
             return
         value = eval(compiled, names)
+        text = repr(value)
     except NtbTraceError:
         raise
-    except Exception as error:  # whatever the user's code does
-        raise NtbTraceError(f"{type(error).__name__}: {error}") from error
+    except FAILURES as error:
+        raise NtbTraceError(failure(error)) from error
     if value is not None:
-        for line in repr(value).splitlines():
+        for line in text.splitlines():
             for part in textwrap.wrap(plain(line), 1000) or [""]:
                 session.out.line(part)
 

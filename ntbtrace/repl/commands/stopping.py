@@ -129,8 +129,11 @@ def commands(session: Session, number: BreakpointNumber | None = None) -> None:
              continue
              end
     """
-    newest = max((one.number for one in session.breakpoints), default=0)
-    one = session.breakpoints.get(newest if number is None else number)
+    if number is None:
+        number = max((one.number for one in session.breakpoints), default=None)
+        if number is None:
+            raise NtbTraceError("there is no breakpoint: `break` sets one")
+    one = session.breakpoints.get(number)
     lines: list[str] = []
     while (line := session.ask("> ")) is not None and line.strip() != "end":
         lines.append(line.strip())
