@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from device.views import Source
 from ntbtrace.decode import READS, covered, field_value
 from ntbtrace.event import ACCESSES, EFFECTS, NO_ENDPOINT, Event, Kind, Status, function_of, port_of
 from ntbtrace.query import Expression
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 WORD = 0xFFFF_FFFF
 INDENT = "  "
+MOST_LINKS = 50  # of a guest's own interrupts that are gone back along
 Change = tuple[Event, int, int]  # what moved a register, from, to
 
 
@@ -53,14 +55,14 @@ def why_register(session: "Session", target: int, mask: int) -> Iterator[str]:
 
 
 def _interrupt(session: "Session", irq: Event, cause: Event) -> Iterator[str]:
-    """Which bits raised the interrupt, and who raised them."""
+    """Which bits raised the interrupt, and who raised them; of a guest that woke itself, what had woken it."""
     key = port_of(irq.endpoint), function_of(irq.endpoint)
-    before = {(one.cause, one.target): one.mask for one in session.device(cause.seq).sources(*key)}
-    held = session.device(cause.seq + 1).sources(*key)
-    risen = [(one, fresh) for one in held if (fresh := one.mask & ~before.get((one.cause, one.target), 0))]
-    for source, mask in risen or [(one, one.mask) for one in held]:
+    sources = _sources(session, irq, cause)
+    own: Event | None = None
+    for source, mask in sources:
         name = target_name(session.registers, source.target)
         raised = _raised(session, source.target, mask, cause.seq)
+        own = own or _own(raised, irq)
         yield f"{source.cause}: {_bits(session, source.target, mask)} of {name} interrupt port {key[0]}"
         if raised is None:
             yield f"{INDENT}they were set when the recording began"
@@ -69,8 +71,46 @@ def _interrupt(session: "Session", irq: Event, cause: Event) -> Iterator[str]:
         else:
             yield f"{INDENT}set before, and told now; by event {raised[0].seq}, {_whose(raised[0], key[0])}:"
             yield f"{INDENT}{INDENT}{event_line(session, raised[0].seq)}"
-    if not held:
+    if not sources:
         yield "the line went down: nothing interrupts any more"
+    if own is not None and not key[1]:  # an engine is its own guest's
+        yield from _woken(session, own)
+
+
+def _sources(session: "Session", irq: Event, cause: Event) -> list[tuple[Source, int]]:
+    """What holds the interrupt up, and which bits of it: those that rose at its cause, or, if none did, all."""
+    key = port_of(irq.endpoint), function_of(irq.endpoint)
+    before = {(one.cause, one.target): one.mask for one in session.device(cause.seq).sources(*key)}
+    held = session.device(cause.seq + 1).sources(*key)
+    risen = [(one, fresh) for one in held if (fresh := one.mask & ~before.get((one.cause, one.target), 0))]
+    return risen or [(one, one.mask) for one in held]
+
+
+def _own(raised: Change | None, irq: Event) -> Event | None:
+    """The event that raised the bits, if it was of the very guest that was interrupted."""
+    return raised[0] if raised is not None and raised[0].endpoint == irq.endpoint else None
+
+
+def _woken(session: "Session", own: Event) -> Iterator[str]:
+    """What had last interrupted, and was not its own doing, the guest that did `own`."""
+    port, last = port_of(own.endpoint), own
+    for _ in range(MOST_LINKS):
+        irq = _interrupted(session, last)
+        if irq is None or irq.cause is None:
+            yield f"nothing but its own doing had interrupted the guest at port {port} before: it began"
+            return
+        sources = _sources(session, irq, session.event(irq.cause))
+        raised = [one for source, mask in sources if (one := _raised(session, source.target, mask, irq.cause))]
+        other = next((one[0] for one in raised if _own(one, irq) is None), None)
+        if other is not None:
+            yield (
+                f"the guest at port {port} had been interrupted by event {irq.seq}, {seconds(own.t - irq.t)} s before "
+                f"event {own.seq}; by event {other.seq}, {_whose(other, port)}:"
+            )
+            yield f"{INDENT}{event_line(session, other.seq)}"
+            return
+        last = irq
+    yield f"its own doing had interrupted the guest at port {port} {MOST_LINKS} times and more before"
 
 
 def _raised(session: "Session", target: int, mask: int, last: int) -> Change | None:
@@ -164,11 +204,17 @@ def _guest(session: "Session", event: Event) -> Iterator[str]:
     if event.endpoint == NO_ENDPOINT:
         return
     yield f"the guest at port {port_of(event.endpoint)} did it"
+    irq = _interrupted(session, event)
+    if irq is not None:
+        yield f"{INDENT}it was interrupted last by event {irq.seq}, {seconds(event.t - irq.t)} s before"
+
+
+def _interrupted(session: "Session", event: Event) -> Event | None:
+    """The last interrupt before an event at its port."""
     interrupts = Expression("", Logic("and", (
         Compare("==", Name(Column.KIND), Number(int(Kind.IRQ))),
         Compare("==", Name(Column.PORT), Number(port_of(event.endpoint))),
     )))  # fmt: skip
     for block, rows in session.trace.select(interrupts, session.start, event.seq - 1, newest_first=True):
-        irq = next(block.events_at(rows[-1:]))
-        yield f"{INDENT}it was interrupted last by event {irq.seq}, {seconds(event.t - irq.t)} s before"
-        return
+        return next(block.events_at(rows[-1:]))
+    return None
