@@ -49,7 +49,8 @@ def value(trace: Trace, text: str, asking: Asking = Asking.MARKED) -> int | None
 
 @pytest.mark.parametrize(("text", "expected"), [
     ("$NTCTL", 2), ("$NTCTL.CPEN", 1), ("$2:NTCTL", 0), ("$2:NTCTL.CPEN == 0", 1), ("$ntctl.cpen", 1),
-    ("old", 0), ("new", 1 << 13), ("old.TPART", 0), ("new.TPART", 1), ("new.TPART != old.TPART and reg == BARSETUP2", 1),
+    ("old", 0), ("new", 1 << 13), ("old.TPART", 0), ("new.TPART", 1),
+    ("new.TPART != old.TPART and reg == BARSETUP2", 1),
     ("old.CPEN", None), ("$NTINTSTS", None), ("not $NTINTSTS == 0", 1), ("$NTCTL == $2:NTCTL", 0),
 ])  # fmt: skip
 def test_what_the_device_is_asked(trace: Trace, text: str, expected: int | None) -> None:
@@ -117,8 +118,10 @@ def test_why_it_can_never_be_true(trace: Trace, text: str, said: str) -> None:
 
 
 _ATOMS = [
-    "kind == irq", "kind == mmio_write", "kind in (irq, mmio_read)", "port == 0", "port == 2", "reg == NTCTL", "status == ok",
-    "reg == OUTMSG", "value.CPEN == 1", "NTCTL.CPEN >= 1", "NTCTL.CPEN > 1", "value.TPART < 8", "1", "0", "bar == 0", "cause == 7",
+    "kind == irq", "kind == mmio_write", "kind in (irq, mmio_read)", "port == 0", "port == 2", "reg == NTCTL",
+    "status == ok", "reg == OUTMSG", "value.CPEN == 1", "NTCTL.CPEN >= 1", "NTCTL.CPEN > 1",
+    "value.TPART < 8", "1", "0",
+    "bar == 0", "cause == 7",
     "kind == inject", "reg != NTCTL", "NTINTSTS.DBELL == 0", "2 > value.DBELL",
 ]  # fmt: skip
 

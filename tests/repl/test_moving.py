@@ -63,7 +63,8 @@ def test_places(pingpong: Debugger, place: str, seq: int) -> None:
 
 @pytest.mark.parametrize(("place", "said"), [
     ("1387", "an event must be 0 to 1386, not 1387"), ("-9999", "an event must be 0 to 1386"), ("101%", "0% to 100%"),
-    ("1000s", "a time must be within the recording"), ("nowhere", "a place is an event's number"), ("1.5", "a place is"),
+    ("1000s", "a time must be within the recording"), ("nowhere", "a place is an event's number"),
+    ("1.5", "a place is"),
 ])  # fmt: skip
 def test_places_that_are_none(pingpong: Debugger, place: str, said: str) -> None:
     pingpong("goto 500")

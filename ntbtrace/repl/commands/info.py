@@ -96,9 +96,8 @@ def windows(session: Session) -> None:
             limit = "" if one.limit is None else f", limit {one.limit:#x}"
             peer = f"port {one.peer}" if one.peer is not None else "nobody"
             state = "open" if one.open else "closed"
-            session.out.line(
-                f"  {entry}{state}: {one.size:#x} bytes to partition {one.partition} ({peer}) at {one.address:#x}{limit}"
-            )
+            leads = f"to partition {one.partition} ({peer}) at {one.address:#x}{limit}"
+            session.out.line(f"  {entry}{state}: {one.size:#x} bytes {leads}")
             if not one.open:
                 for obstacle in switch.obstacles(bar.port, bar.bar, one.start, 4):
                     session.out.line(f"    {obstacle.text}")
