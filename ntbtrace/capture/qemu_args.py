@@ -40,6 +40,16 @@ def prepare(argv: Sequence[str], fds: Sequence[int], *, qtest: str | None = None
     return [*argv, *added]
 
 
+def has_interrupts(argv: Sequence[str]) -> bool:
+    """Whether the device's interrupts can reach this VM as it is: by KVM's irqfd, or by a qtest that it names."""
+    options = _options(argv)
+    accelerators = [
+        *_properties(options, "machine", "M", first="type").get("accel", "").split(":"),
+        *(pairs.get("accel", "") for pairs in _each(options, "accel", first="accel")),
+    ]
+    return "kvm" in accelerators or "enable-kvm" in options or "qtest" in options
+
+
 def in_option(value: str) -> str:
     """`value` as a part of an option's value, where a comma would end it."""
     return value.replace(",", ",,")
@@ -110,7 +120,9 @@ def _memory(options: dict[str, list[str]], machine: dict[str, str]) -> list[str]
         for value in options.get("object", [])
         if (pairs := _pairs(value, "qom-type")).get("qom-type", "").startswith("memory-backend")
     }
-    named = [f"-numa names memdev={node['memdev']}" for node in _each(options, "numa") if "memdev" in node]
+    named = [
+        f"-numa names memdev={node['memdev']}" for node in _each(options, "numa", first="type") if "memdev" in node
+    ]
     if "memory-backend" in machine:
         named.append(f"-machine names memory-backend={machine['memory-backend']}")
     for words in named:
@@ -123,8 +135,8 @@ def _memory(options: dict[str, list[str]], machine: dict[str, str]) -> list[str]
     return ["-object", backend, "-machine", f"memory-backend={MEMORY_ID}"]
 
 
-def _each(options: dict[str, list[str]], name: str) -> list[dict[str, str]]:
-    return [_pairs(value, "type") for value in options.get(name, [])]
+def _each(options: dict[str, list[str]], name: str, first: str) -> list[dict[str, str]]:
+    return [_pairs(value, first) for value in options.get(name, [])]
 
 
 def _shared(backends: dict[str, dict[str, str]], words: str) -> None:

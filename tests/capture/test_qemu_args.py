@@ -3,7 +3,7 @@
 
 import pytest
 
-from ntbtrace.capture.qemu_args import prepare
+from ntbtrace.capture.qemu_args import has_interrupts, prepare
 from ntbtrace.errors import SetupError
 
 QEMU = "qemu-system-x86_64"
@@ -111,3 +111,21 @@ def test_a_second_device_and_an_empty_line_are_refused() -> None:
 
 def test_each_connection_is_a_device_of_its_own() -> None:
     assert prepare([QEMU], [7, 9])[-4:] == [*DEVICE, "-device", "x-pci-proxy-dev,id=ntb1,fd=9"]
+
+
+@pytest.mark.parametrize(
+    ("words", "there"),
+    [
+        ([], False),
+        (["-accel", "tcg", "-M", "q35"], False),
+        (["-machine", "q35,accel=tcg"], False),
+        (["-accel", "kvm,kernel-irqchip=on"], True),
+        (["-accel", "accel=kvm"], True),
+        (["-enable-kvm"], True),
+        (["--enable-kvm"], True),
+        (["-M", "q35,accel=kvm:tcg"], True),
+        (["-qtest", "unix:/q"], True),
+    ],
+)
+def test_whether_interrupts_reach_it(words: list[str], there: bool) -> None:
+    assert has_interrupts([QEMU, *words]) == there
