@@ -62,7 +62,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--qemu", default=PROGRAM, metavar="PATH", help=f"the QEMU to run (default: {PROGRAM})")
     add("--kernel", type=Path, metavar="FILE", help="your kernel, not that of `ntbtrace guest build`")
     add("--initrd", type=Path, metavar="FILE", help="your initial RAM disk")
-    add("--drive", type=Path, metavar="FILE", help="a disk image")
+    add("--drive", type=Path, metavar="FILE", help="a disk image; each guest's writes to it are thrown away")
     add("--append", default="", metavar="TEXT", help="more for the kernel command line")
     add("--memory", default=MEMORY, metavar="SIZE", help=f"of each guest (default: {MEMORY})")
     add("--accel", choices=("tcg", "kvm"), default="tcg",
