@@ -29,6 +29,7 @@ def joined(runtime: Path, stdin: int, stdout: int) -> Iterator[tuple["subprocess
     """`ntbtrace console 2` and the guest's end of it."""
     place = runtime / "ntbtrace" / str(os.getpid())
     place.mkdir(parents=True)
+    place.parent.chmod(0o700)
     argv = [sys.executable, "-m", "ntbtrace", "console", "2"]
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime)}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -106,7 +107,8 @@ def test_the_terminal_is_as_before_afterwards(tmp_path: Path, ends: str) -> None
 
 
 def test_a_port_without_a_console_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "ntbtrace" / str(os.getpid())).mkdir(parents=True)
+    (tmp_path / "ntbtrace").mkdir(mode=0o700)
+    (tmp_path / "ntbtrace" / str(os.getpid())).mkdir()
     done = console(tmp_path, "4", "--run", str(os.getpid()))
     assert done.returncode == 2
     assert done.stderr.startswith("ntbtrace: no guest at port 4 has a console")
