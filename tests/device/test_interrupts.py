@@ -85,6 +85,18 @@ def test_a_mask_delays_and_loses_nothing(cause: int) -> None:
     assert world.irqs() == [(2, 0)]
 
 
+def test_a_cause_masked_by_the_write_that_unmasks_another_comes_when_it_is_unmasked() -> None:
+    world = quiet()
+    world.put(2, "NTINTMSK", DBELL)
+    message(world)
+    bell(world)
+    world.effects()
+    world.put(2, "NTINTMSK", MSG)
+    assert world.irqs() == [(2, 0)], "the bell"
+    world.put(2, "NTINTMSK", 0)
+    assert world.irqs() == [(2, 0)], "the message, unmasked anew"
+
+
 def test_masks_are_each_functions_own(cause: int) -> None:
     """A known fault of another model: one interrupt mask for both sides."""
     world = quiet()
