@@ -40,6 +40,7 @@ COMMANDS = {
     "serve": "the switch for your own VMs: listen on sockets, record what crosses",
     "exec": "run your own QEMU command line with the switch plugged in",
     "console": "join the serial console of a guest that is being recorded",
+    "inject": "pull a cable, warm the chip, reset a partition, poke a register of a switch that is being recorded",
     "guest": "build the Linux guest image for `record --guests qemu`",
 }
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141

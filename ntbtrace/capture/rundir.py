@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 
@@ -56,6 +57,23 @@ def _check(top: Path) -> None:
     about = top.lstat()
     if about.st_uid != os.getuid() or about.st_mode & 0o077:
         raise SetupError(f"{top} must belong to you alone (mode 0700): remove it, or set XDG_RUNTIME_DIR")
+
+
+def join(name: str, pid: str | None) -> socket.socket | None:
+    """Connect to the socket `name` of the recorder `pid`, or of the newest that has one; None if none has. Raises
+    SetupError.
+    """
+    for path in runs():
+        place = path / name
+        if pid in (None, path.name) and place.exists():
+            peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                peer.connect(os.fspath(place))
+            except OSError as error:
+                peer.close()
+                raise SetupError(f"cannot join {place}: {error.strerror}") from error
+            return peer
+    return None
 
 
 def _alive(pid: int) -> bool:

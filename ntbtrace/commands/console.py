@@ -32,16 +32,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def connect(port: int, pid: str | None) -> socket.socket:
     """The console's socket. Raises SetupError when no recorder has such a console."""
+    if (peer := rundir.join(socket_name(port), pid)) is not None:
+        return peer
     runs = [path for path in rundir.runs() if pid is None or path.name == pid]
-    for path in runs:
-        place = path / socket_name(port)
-        if place.exists():
-            peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                peer.connect(os.fspath(place))
-            except OSError as error:
-                raise SetupError(f"cannot join {place}: {error.strerror}") from error
-            return peer
     if not runs and pid is not None:
         raise SetupError(f"no recorder with process id {pid} is running here")
     if not runs:

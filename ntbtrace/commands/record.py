@@ -12,6 +12,7 @@ from typing import Any
 
 from device.profile import Profile
 from ntbtrace.capture import rundir
+from ntbtrace.capture.control import controlled
 from ntbtrace.capture.guests import image
 from ntbtrace.capture.guests.clients import Work
 from ntbtrace.capture.guests.make import check_simulated, qemu_guests, simulated_guests
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     profile = load_profile(args.profile) if args.profile else workload.default_profile()
     count = workload.count if args.count is None else args.count
     work = Work(count, Work.size if args.size is None else args.size)
-    spec = None
+    spec = place = None
     if count < 1:
         raise SetupError(f"--count must be 1 or more, not {count}")
     if args.timeout is not None and not args.timeout > 0:
@@ -97,6 +98,8 @@ def run(args: argparse.Namespace) -> int:
         stack.callback(status.done)
         guests: Sequence[SimulatedGuest | QemuGuest] = []
         session = Session(recorder, loop, lambda: _show(status, recorder, guests), interrupted)
+        if place is not None:
+            stack.enter_context(controlled(loop, recorder, place))
         if spec is None or place is None:
             simulated = guests = simulated_guests(recorder, args.workload, work, args.seed)
             why = session.run_simulated(simulated, args.timeout or TIMEOUT_S)

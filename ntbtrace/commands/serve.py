@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from device.profile import Profile, ProfileError
+from ntbtrace.capture import rundir
+from ntbtrace.capture.control import controlled
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.serve import FORM, PortServer, PortSpec, serving
@@ -42,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     profile = _profile(args.profile, specs)
     with ExitStack() as stack:
         interrupted = stack.enter_context(on_interrupt())
+        place = rundir.create()
+        stack.callback(rundir.remove, place)
         recorder = Recorder(
             args.output,
             profile,
@@ -55,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         stack.callback(recorder.close)
         loop, status = Loop(), StatusLine()
         stack.callback(status.done)
+        stack.enter_context(controlled(loop, recorder, place))
         try:
             servers = stack.enter_context(serving(loop, recorder, specs, status.event))
         except SetupError:
