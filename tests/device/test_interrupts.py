@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """When a guest is interrupted: an MSI for each cause that rises unmasked, or the level of the INTx line."""
 
+from collections.abc import Callable
+
 import pytest
 
-from device.host import IrqMode, Status
+from device.host import Inject, IrqMode, Status
 from tests.device.making import MASTER, MEMORY, NO_INTX, World, two
 
 MSG, DBELL, SEVENT, TMPSENSOR = 1, 2, 8, 0x80
@@ -129,6 +131,22 @@ def test_an_msi_waits_for_bus_master_and_msi_enable(cause: int, offset: int, off
     endpoint.cfg_write(offset, 2, off)
     endpoint.cfg_write(offset, 2, on)
     assert world.irqs() == [], "and comes once"
+
+
+@pytest.mark.parametrize("mode", IrqMode)
+@pytest.mark.parametrize("raise_cause", [bell, event])
+def test_nothing_passes_a_pulled_cable(mode: IrqMode, raise_cause: Callable[[World], None]) -> None:
+    world = quiet(mode)
+    up = (2, 0 if mode == IrqMode.MSI else 1)
+    world.switch.inject(2, Inject.CABLE, 0, 0)
+    raise_cause(world)
+    assert world.irqs() == []
+    world.switch.inject(2, Inject.CABLE, 0, 1)
+    assert world.irqs() == [up]
+    world.switch.inject(2, Inject.CABLE, 0, 0)
+    assert world.irqs() == ([] if mode == IrqMode.MSI else [(2, 0)]), "the line falls with the link"
+    world.switch.inject(2, Inject.CABLE, 0, 1)
+    assert world.irqs() == ([] if mode == IrqMode.MSI else [(2, 1)]), "an MSI comes once"
 
 
 def test_what_has_fallen_before_msi_was_on_does_not_come() -> None:
