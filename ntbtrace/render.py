@@ -183,9 +183,19 @@ def _irq(event: Event) -> str:
     return f"vector {event.value}" if event.bar == IrqMode.MSI else f"INTx {'up' if event.value else 'down'}"
 
 
+_INJECTED: dict[int, Callable[[Event], str]] = {
+    Inject.TEMPERATURE: lambda event: f" {event.value // 2}.{event.value % 2 * 5} C",
+    Inject.CABLE: lambda event: " in" if event.value else " out",
+    Inject.POKE: lambda event: f" {event.offset:#x} {event.value:#x}",
+    Inject.HOT_RESET: lambda event: "",
+    Inject.FAILOVER: lambda event: "",
+}
+
+
 def _inject(event: Event) -> str:
-    what = Inject(event.bar).name.lower() if event.bar in Inject._value2member_map_ else f"what {event.bar}"
-    return f"{what} {event.offset:#x} {event.value:#x}"
+    if event.bar not in _INJECTED:
+        return f"what {event.bar} {event.offset:#x} {event.value:#x}"
+    return Inject(event.bar).name.lower() + _INJECTED[event.bar](event)
 
 
 _DETAIL: dict[int, Callable[[Event], str]] = {
