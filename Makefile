@@ -53,6 +53,10 @@ traces: $(VENV)/.installed packages
 	$(RECORD) --workload reload --count 2 -o traces/reload.ntbt
 	$(RECORD) --workload reboot --count 1 -o traces/reboot.ntbt
 
+# The pages that are made from tables; tests/commands/test_registers.py says when they are stale.
+docs: $(VENV)/.installed
+	$(NTBTRACE) registers --markdown > docs/registers.md
+
 packages:
 	@missing=$$(for p in $(VM_PACKAGES); do \
 	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
