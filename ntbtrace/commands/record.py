@@ -18,7 +18,7 @@ from ntbtrace.capture.guests.clients import Work
 from ntbtrace.capture.guests.make import check_simulated, qemu_guests, simulated_guests
 from ntbtrace.capture.guests.qemu import MEMORY, PROGRAM, QemuGuest, QemuSpec
 from ntbtrace.capture.guests.simulated import SimulatedGuest
-from ntbtrace.capture.guests.workloads import WORKLOADS, Workload
+from ntbtrace.capture.guests.workloads import WORKLOADS, Workload, check_driver
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.session import INTERRUPTED, Session
@@ -72,6 +72,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     workload = WORKLOADS[args.workload]
+    ours = args.kernel is None and args.drive is None
     profile = load_profile(args.profile) if args.profile else workload.default_profile()
     count = workload.count if args.count is None else args.count
     work = Work(count, Work.size if args.size is None else args.size)
@@ -83,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     if args.guests == "qemu":
         check_for_qemu(profile)
         workload.check(profile)
+        if ours:
+            check_driver(profile)
         spec = _spec(args)
     else:
         _only_simulated(args)
@@ -104,7 +107,6 @@ def run(args: argparse.Namespace) -> int:
             simulated = guests = simulated_guests(recorder, args.workload, work, args.seed)
             why = session.run_simulated(simulated, args.timeout or TIMEOUT_S)
         else:
-            ours = args.kernel is None and args.drive is None
             words = _words(workload, count, args.size) if ours else []
             real = guests = qemu_guests(recorder, loop, spec, place, words, one_vm=workload.one_vm)
             by_itself = ours and workload.by_itself
