@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ntbtrace.commands.tables import Cell, Table
+from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import SWITCH_OWNER
 from ntbtrace.query import Expression, columns, parse
 from ntbtrace.query.nodes import Column, Name
@@ -15,6 +16,7 @@ from ntbtrace.text import plain
 from ntbtrace.trace import Trace
 
 NS = 1_000_000_000
+MOST_GROUPS = 100_000  # more than anybody reads, and they are in memory
 Key = tuple[int | None, ...]
 
 
@@ -57,6 +59,8 @@ def count_by(trace: Trace, by: str, where: Expression | None) -> Table:
             group.events += int(counts[i])
             group.size += int(sizes[i])
             group.first, group.last = min(group.first, int(firsts[i])), max(group.last, int(lasts[i]))
+        if len(groups) > MOST_GROUPS:
+            raise NtbTraceError(f"--by {by} has more than {MOST_GROUPS:,} groups: count by less, such as t // s(1)")
     names = [_namer(trace, key) for key in keys]
     ordered = sorted(groups.items(), key=lambda item: -item[1].events)
     table = [
