@@ -34,13 +34,13 @@ def reading(path: Path, offset: int, what: str) -> Iterator[None]:
         raise damaged(path, offset, f"{what} is damaged ({error or type(error).__name__})") from error
 
 
-def compress(raw: bytes | memoryview, codec: Codec = Codec.LZ4) -> bytes:
-    """Shorter bytes; `raw` itself where that does not make it shorter (then both lengths are equal)."""
-    stored: bytes
-    if codec == Codec.DEFLATE:
-        stored = zlib.compress(raw, zlib.Z_BEST_COMPRESSION)
-    else:
-        stored = lz4.block.compress(raw, store_size=False)
+def compress(raw: bytes | memoryview, codec: Codec = Codec.LZ4, level: int = zlib.Z_BEST_COMPRESSION) -> bytes:
+    """Shorter bytes; `raw` itself where that does not make it shorter (then both lengths are equal).
+
+    `level` is zlib's.
+    """
+    deflate = codec == Codec.DEFLATE
+    stored: bytes = zlib.compress(raw, level) if deflate else lz4.block.compress(raw, store_size=False)
     return stored if len(stored) < len(raw) else bytes(raw)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from ntbtrace.trace.block import encode_block
 from ntbtrace.trace.derive import Gathered, derived, is_long, rows_of
 from ntbtrace.trace.header import renewed
-from ntbtrace.trace.layout import MAX_PART, Codec
+from ntbtrace.trace.layout import MAX_PART
+from ntbtrace.trace.packing import archive
 from ntbtrace.trace.reader import Trace
 
 MOST_ROWS = 1 << 17  # of a block
@@ -22,10 +23,10 @@ def repack(trace: Trace, path: Path, say: Callable[[int], None], *, overwrite: b
     Raises NtbTraceError for a trace that was not closed, or when the file cannot be written.
     """
     with derived(path, renewed(trace.source.start), [trace], overwrite=overwrite) as sink:
-        done = 0
+        done, packer = 0, archive()
         for one in _gather(trace):
             payload = bytes(one.payload)
-            sink.block(*encode_block(one.first_seq, one.rows, payload, one.snapshot, compression=Codec.DEFLATE))
+            sink.block(*encode_block(one.first_seq, one.rows, payload, one.snapshot, packer))
             done += one.count
             say(done)
     return path.stat().st_size

@@ -16,6 +16,7 @@ from ntbtrace.trace.block import block_of_rows, encode_block
 from ntbtrace.trace.header import Header, encode_header
 from ntbtrace.trace.journal import Geometry, Half, create_journal, identity, journal_path
 from ntbtrace.trace.layout import MAX_DATA
+from ntbtrace.trace.packing import recording
 from ntbtrace.trace.storage import WHOLE, Storage
 
 ROWS = 32768  # of a half: the most that a block holds
@@ -225,12 +226,13 @@ class TraceWriter:
     # The writer thread
 
     def _write(self) -> None:
+        packer = recording()
         while (job := self._sealed.get()) is not None:
             half, count, payload_used = job
             if self.error is None:
                 try:
                     rows, payload = half.array(count), half.payload[:payload_used]
-                    info, frame = encode_block(half.first_seq, rows, payload, half.snapshot, _give_way)
+                    info, frame = encode_block(half.first_seq, rows, payload, half.snapshot, packer, _give_way)
                     block = partial(block_of_rows, info, rows, payload, half.snapshot, self.path)
                     self._sink.block(info, frame, block)
                 except Exception as error:
