@@ -166,14 +166,12 @@ def encode_block(
     info = summarize(first_seq, rows)
     entries, stored = [], []
     of = codec.causes(rows["kind"], rows["cause"])
-    packer.begin()
+    packer.begin(pause)
     for name, number in COLUMNS.items():
-        pause()
         encoding, width, raw, compression, data = packer.column(name, rows[name], of)
         stored.append(data)
         entries.append(PART.pack(number, encoding, width, compression, len(data), raw))
     for number, plain in ((SNAPSHOT_PART, snapshot), (PAYLOAD_PART, payload)):
-        pause()
         compression, data = packer.plain(plain)
         stored.append(data)
         entries.append(PART.pack(number, 0, 1, compression, len(data), len(plain)))

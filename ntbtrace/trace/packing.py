@@ -2,7 +2,7 @@
 """Packer: which encoding and codec a column gets. A recorder's learns what pays, so that most blocks try that alone:
 to try all of them costs as much as the guests' accesses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,9 +41,11 @@ class Packer:
         self._codecs, self._level, self._learn = codecs, level, learn
         self._known: dict[str, _Known] = {}
         self._blocks = 0
+        self._pause: Callable[[], None] = lambda: None
 
-    def begin(self) -> None:
-        """A new block."""
+    def begin(self, pause: Callable[[], None]) -> None:
+        """A new block; `pause` is called now and then while it is packed."""
+        self._pause = pause
         if self._blocks % self._learn == 0:
             self._known.clear()
         self._blocks += 1
@@ -65,11 +67,15 @@ class Packer:
 
     def plain(self, data: bytes | memoryview) -> tuple[Codec, bytes]:
         """A part that is no column."""
-        return self._codecs[0], compress(data, self._codecs[0], self._level)
+        return self._codecs[0], self._compress(data, self._codecs[0])
+
+    def _compress(self, data: bytes | memoryview, codec: Codec) -> bytes:
+        self._pause()
+        return compress(data, codec, self._level, self._pause)
 
     def _pack(self, encoding: Encoding, column: Array, of: Causes | None, codecs: Sequence[Codec]) -> Packed:
         encoding, width, raw = encode(encoding, column, of)
-        forms = (Packed(encoding, width, len(raw), codec, compress(raw, codec, self._level)) for codec in codecs)
+        forms = (Packed(encoding, width, len(raw), codec, self._compress(raw, codec)) for codec in codecs)
         return min(forms, key=_cost)
 
 

@@ -31,7 +31,7 @@ def test_whatever_comes_after_whatever(blocks: list[list[int]]) -> None:
     for packer in (recording(), archive()):
         for values in blocks:
             column = np.array(values, np.uint64)
-            packer.begin()
+            packer.begin(lambda: None)
             assert (unpacked("value", packer.column("value", column, None), len(column)) == column).all()
 
 
@@ -61,7 +61,7 @@ def count_encodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def sizes(packer: Packer, columns: list[Array]) -> list[int]:
     found = []
     for column in columns:
-        packer.begin()
+        packer.begin(lambda: None)
         found.append(len(packer.column("value", column, None).data))
     return found
 
