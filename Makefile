@@ -9,7 +9,7 @@ VM_PACKAGES := qemu-system-x86 gcc make binutils xz-utils git libelf1 libssl3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test vm packages traces docs lint coverage bench clean
+.PHONY: run test vm packages traces docs lint coverage bench bench-guest clean
 .DEFAULT_GOAL := run
 
 # A minute with the tool: two simulated guests play ping-pong through the switch; the recording is read and replayed.
@@ -65,6 +65,10 @@ packages:
 	  echo "make vm needs these Debian packages; as root: apt-get install" $$missing >&2; exit 1; fi; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
 
+# The pages that are made of tables.
+docs: $(VENV)/.installed
+	$(NTBTRACE) registers --markdown > docs/registers.md
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -75,8 +79,15 @@ coverage: $(VENV)/.installed-dev
 	$(BIN)/coverage run -m pytest -q --hypothesis-seed=0 tests/device
 	$(BIN)/coverage report
 
-bench: $(VENV)/.installed
+# A few minutes, on a machine that does nothing else.
+bench: $(VENV)/.installed-bench
 	$(BIN)/python bench/run.py
+
+# What needs real guests: what recording costs ntb_perf; recordings for `make bench` (kept in ~/.cache/ntbtrace/bench).
+bench-guest: $(VENV)/.installed packages
+	$(NTBTRACE) guest build
+	$(BIN)/python bench/recordings.py
+	$(BIN)/python bench/guest.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis run.ntbt* vm.ntbt*
@@ -90,4 +101,8 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
