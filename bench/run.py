@@ -5,13 +5,13 @@
 """
 
 import sys
+import trace
 
 import debugger
 import query
 import replay
 import roundtrip
 import snapshot
-import trace
 from table import report
 
 if __name__ == "__main__":
