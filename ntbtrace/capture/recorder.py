@@ -139,7 +139,9 @@ class Recorder:
         self._memory_effect(_MEM_WRITE, port, address, data, 0 if done else _REFUSED, control)
         return done
 
-    def _memory_effect(self, kind: int, port: int, address: int, data: bytes, status: int, control: bool = False) -> None:
+    def _memory_effect(
+        self, kind: int, port: int, address: int, data: bytes, status: int, control: bool = False
+    ) -> None:
         if self.concealer is not None and not control:  # a hashed descriptor could not be replayed
             data = self.concealer.conceal(data)
         writer = self.writer
