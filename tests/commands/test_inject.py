@@ -21,7 +21,8 @@ def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     """A recorder that gives this one answer: `asked = answering(ANSWER.pack(7, Status.OK))`."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     place = tmp_path / "ntbtrace" / str(os.getpid())
-    place.mkdir(parents=True)
+    place.parent.mkdir(mode=0o700)
+    place.mkdir()
     threads = []
     with socket.socket(socket.AF_UNIX) as listener:
         listener.settimeout(10)
