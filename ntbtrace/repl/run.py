@@ -32,7 +32,7 @@ def run(session: "Session", *, forwards: bool, until: Stop | None = None) -> Non
                 session.position = hits[0].seq + 1
                 if _mind(session, hits, before):
                     return
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, NtbTraceError):
         session.position = before
         raise
     _at_the_end(session, forwards, until, before)
@@ -96,7 +96,11 @@ def arrive(session: "Session", position: int) -> None:
 def show_displays(session: "Session", numbers: Iterable[int]) -> None:
     for number in numbers:
         expression = session.displays[number]
-        session.out.line(f"{number}: {plain(expression.text)} = {evaluated(session, expression)}")
+        try:
+            value = evaluated(session, expression)
+        except NtbTraceError as error:  # it does not keep from going on
+            value = f"unknown: {error}"
+        session.out.line(f"{number}: {plain(expression.text)} = {value}")
 
 
 def event_line(session: "Session", seq: int) -> str:

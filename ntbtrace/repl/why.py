@@ -156,7 +156,8 @@ def _since(session: "Session", target: int, mask: int, position: int) -> Iterato
     if found is None:
         unproven = [plain(f.name) for f in fields if f.reset is None]
         doubt = f" (unproven for {', '.join(unproven)})" if unproven else ""
-        yield f"{told}: as after reset{doubt}; nothing has changed it"
+        since = f"as after reset{doubt}" if session.start == 0 else "as where this part of a recording begins"
+        yield f"{told}: {since}; nothing has changed it"
         return
     yield f"{told} since event {found[0].seq}:"
     yield f"{INDENT}{event_line(session, found[0].seq)}"

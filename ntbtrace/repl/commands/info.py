@@ -2,6 +2,7 @@
 """info: the trace, the switch and the debugger itself, a topic each."""
 
 from collections import Counter
+from typing import Any
 
 from ntbtrace.event import SWITCH_OWNER
 from ntbtrace.render import kind_name, seconds
@@ -11,7 +12,7 @@ from ntbtrace.repl.commands.stopping import breakpoint_lines, display
 from ntbtrace.repl.divergence import describe
 from ntbtrace.repl.registry import TOPICS, command, topic
 from ntbtrace.repl.run import told
-from ntbtrace.repl.session import Session
+from ntbtrace.repl.session import Output, Session
 from ntbtrace.text import plain
 
 GROUP = "looking"
@@ -38,7 +39,7 @@ def trace(session: Session) -> None:
     out.line(f"{plain(str(trace.path))}: format {trace.format_version}, model {header.model_version}, {ends}")
     out.line(f"recorded by {plain(header.tool)}: {plain(header.command)}")
     duration = blocks[-1].last_t - blocks[0].first_t if blocks else 0
-    out.line(f"{len(trace):,} events in {seconds(duration)} s, {len(blocks)} blocks; you are at {told(session)}")
+    out.line(f"{len(trace):,} events in {seconds(duration)} s, {len(blocks)} block{'s'[: len(blocks) != 1]}; you are at {told(session)}")
     kinds: Counter[int] = Counter()
     for block in blocks:
         kinds.update(block.counts)
@@ -50,13 +51,22 @@ def trace(session: Session) -> None:
 def profile(session: Session) -> None:
     """The switch: chip, ports, partitions, BARs, how each guest is attached."""
     header, out = session.trace.header, session.out
-    out.line(f"chip {plain(str(header.profile.get('chip', 'unknown')))}")
-    for port in header.profile.get("port", ()):
+    for one in header.merged:
+        out.line(f"merged from {plain(one.file)}:")
+        _profile(out, one.header.get("profile", {}), one.header.get("transports", {}), one.ports)
+    if not header.merged:
+        _profile(out, header.profile, header.transports, {})
+
+
+def _profile(out: Output, profile: dict[str, Any], transports: dict[str, Any], renamed: dict[str, Any]) -> None:
+    """A switch's; `renamed`: its port numbers to those in a merged trace."""
+    out.line(f"chip {plain(str(profile.get('chip', 'unknown')))}")
+    for port in profile.get("port", ()):
         number = str(port.get("number"))
         bars = ", ".join(f"{plain(str(bar))} {_size(size)}" for bar, size in port.get("bars", {}).items())
         more = ", a DMA engine" if port.get("dma") else ""
-        way = plain(str(header.transports.get(number, "?")))
-        out.line(f"port {plain(number)}: partition {plain(str(port.get('partition')))}, {way}, {bars}{more}")
+        way = plain(str(transports.get(number, "?")))
+        out.line(f"port {plain(str(renamed.get(number, number)))}: partition {plain(str(port.get('partition')))}, {way}, {bars}{more}")
 
 
 def _size(size: object) -> str:

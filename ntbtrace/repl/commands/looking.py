@@ -37,10 +37,10 @@ def where(session: Session) -> None:
 @command(GROUP, "l")
 def list_(session: Session, count: Lines = AROUND) -> None:
     """COUNT events around the one here, which is marked."""
-    session.out.line(f"  {HEADING}")
     events = around(session, count)
     if not events:
         raise NtbTraceError("the trace has no events")
+    session.out.line(f"  {HEADING}")
     here = session.previous_seq(session.position)
     renderer = session.renderer(events[0].seq)
     for event in events:

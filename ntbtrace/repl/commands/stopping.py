@@ -10,6 +10,7 @@ from ntbtrace.repl.registry import command
 from ntbtrace.repl.run import TEMPORARY, TRACE, show_displays
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.stops import StopArgument, absent
+from ntbtrace.repl.values import evaluated
 from ntbtrace.text import plain
 
 GROUP = "breakpoints"
@@ -149,6 +150,7 @@ def display(session: Session, expression: Value | None = None) -> None:
     Example: display 2:NTCTL.CPEN
     """
     if expression is not None:
+        evaluated(session, expression)  # one that never has a value is refused
         number = max(session.displays, default=0) + 1
         session.displays[number] = expression
         show_displays(session, [number])
