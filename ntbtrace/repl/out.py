@@ -59,9 +59,11 @@ class Terminal(Plain):
         self._left = shutil.get_terminal_size().lines - 1
 
     def line(self, text: str = "") -> None:
+        from prompt_toolkit.utils import get_cwidth
+
         text = plain(text)
         if self._left is not None:
-            rows = max(1, -(-len(text) // self.width))
+            rows = max(1, -(-get_cwidth(text) // self.width))
             if self._left < rows:
                 self._turn()
             if self._left is not None:
