@@ -62,6 +62,7 @@ LOOKING: Lines = [
 TOPIC_LINES: Lines = [
     ("goto 1047", ""), ("info trace", "1,387 events in 9.817987 s"), ("info profile", "chip 89HPES24NT6AG2"),
     ("info links", "port 0 (partition 0): up"), ("info windows", "port 0 BAR2: direct"), ("info interrupts", "DBELL"),
+    ("info registers 0 NTCTL", "0:NTCTL          0x00000002"),
     ("info coverage", "70 of 416 registers were touched"), ("info breakpoints", "no breakpoints"),
     ("info displays", "nothing is displayed"), ("info replay", "identical: all 1,387 events"),
     ("i tr", "1,387 events"),

@@ -10,7 +10,7 @@ from ntbtrace.repl.arguments import TopicName
 from ntbtrace.repl.commands.causes import first_divergence
 from ntbtrace.repl.commands.stopping import breakpoint_lines, display
 from ntbtrace.repl.divergence import describe
-from ntbtrace.repl.registry import TOPICS, command, topic
+from ntbtrace.repl.registry import COMMANDS, TOPICS, command, topic
 from ntbtrace.repl.run import told
 from ntbtrace.repl.session import Output, Session
 from ntbtrace.text import plain
@@ -148,6 +148,9 @@ def coverage(session: Session) -> None:
     shown, more = never[:MOST_UNTOUCHED], len(never) - MOST_UNTOUCHED
     if shown:
         session.out.line(f"never: {' '.join(shown)}{f' and {more} more' if more > 0 else ''}")
+
+
+TOPICS.add(COMMANDS.commands["registers"])  # where users of gdb look for it
 
 
 @topic

@@ -6,7 +6,7 @@ from typing import Annotated
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.repl.arguments import BreakpointNumber, Number, Value
 from ntbtrace.repl.breakpoints import Breakpoint, Stop
-from ntbtrace.repl.registry import command
+from ntbtrace.repl.registry import COMMANDS, command
 from ntbtrace.repl.run import TEMPORARY, TRACE, show_displays
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.stops import StopArgument, absent
@@ -135,11 +135,19 @@ def commands(session: Session, number: BreakpointNumber | None = None) -> None:
         if number is None:
             raise NtbTraceError("there is no breakpoint: `break` sets one")
     one = session.breakpoints.get(number)
+    if one.kind == TRACE:
+        raise NtbTraceError(
+            f"breakpoint {number} does not stop: set one with `break`, whose last command is `continue`"
+        )
     lines: list[str] = []
     while (line := session.ask("> ")) is not None and line.strip() != "end":
         lines.append(line.strip())
     if line is None:
         raise NtbTraceError("commands needs a line `end` at its end")
+    for text in lines:
+        word = text.partition(" ")[0]
+        if word and COMMANDS.find(word).name == "commands":
+            raise NtbTraceError("a breakpoint's commands cannot have commands of their own: give the other ones before")
     one.commands = [text for text in lines if text]
 
 
