@@ -52,6 +52,12 @@ traces: $(VENV)/.installed packages
 	$(RECORD) --workload storm --count 20 -o traces/storm.ntbt
 	$(RECORD) --workload reload --count 2 -o traces/reload.ntbt
 	$(RECORD) --workload reboot --count 1 -o traces/reboot.ntbt
+	$(BIN)/python traces/make_lost_doorbell.py traces/lost-doorbell.ntbt
+
+# The pages that are made from tables and from real sessions; their tests say when they are stale.
+docs: $(VENV)/.installed
+	$(NTBTRACE) registers --markdown > docs/registers.md
+	$(BIN)/python -m tests.sessions
 
 # The pages that are made from tables; tests/commands/test_registers.py says when they are stale.
 docs: $(VENV)/.installed

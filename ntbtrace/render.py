@@ -103,10 +103,11 @@ class Renderer:
         head = f"{event.seq:>8} {seconds(event.t):>12} {port_name(event.endpoint):>4}  {kind:<12}"
         cause = "" if event.cause is None else f"<- {event.cause}"
         status = "" if event.status == Status.OK else f"[{status_name(event.status)}]"
-        what = " ".join(part for part in (self._what(event), cause, status) if part)
+        what = " ".join(part for part in (self.what(event), cause, status) if part)
         return f"{head} {place(event):<14} {value_text(event):<18} {what}".rstrip()
 
-    def _what(self, event: Event) -> str:
+    def what(self, event: Event) -> str:
+        """What stands last in the line: the register and its fields, or the event's text."""
         if event.kind in _DETAIL:
             return _DETAIL[event.kind](event)
         if event.kind in WITH_TEXT:

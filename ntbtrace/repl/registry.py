@@ -79,7 +79,7 @@ class Command:
     @property
     def brief(self) -> str:
         """The first sentence of its description."""
-        return " ".join(self.doc.split("\n\n")[0].split()).rstrip(".")
+        return " ".join(self.doc.split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
 
     def words(self, text: str) -> Iterator[tuple[Parameter, str]]:
         """The arguments in `text`, each with its parameter. Raises NtbTraceError for one too many."""

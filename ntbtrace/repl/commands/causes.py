@@ -16,10 +16,10 @@ GROUP = "causes"
 
 @command(GROUP)
 def why(session: Session, register: Register | None = None) -> None:
-    """Why the event here happened, or why REGISTER holds what it holds: the chain of causes, across the bridge.
+    """Why the event here happened, or why a register holds what it holds: the chain of causes.
 
-    Of an interrupt: which bits raised it, and who set them. Of an access that did not pass: what was in its way, and
-    since when. Of a read: since when the register holds that.
+    It goes across the bridge, to the guest that began it. Of an interrupt: which bits raised it, and who set them. Of
+    an access that did not pass: what was in its way, and since when. Of a read: since when the register holds that.
 
     Examples: why, why 2:NTINTSTS.DBELL
     """

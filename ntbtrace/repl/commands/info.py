@@ -21,7 +21,7 @@ MOST_UNTOUCHED = 40  # names of registers that coverage lists
 
 @command(GROUP, "i")
 def info(session: Session, name: TopicName = "") -> None:
-    """What is known about a topic: trace, profile, links, windows, interrupts, coverage, breakpoints ..."""
+    """What is known about a topic; without one, all topics."""
     if not name:
         for one in TOPICS.commands.values():
             session.out.line(f"info {one.name:<12} {one.brief}")
@@ -109,9 +109,8 @@ def windows(session: Session) -> None:
             entry = "" if one.entry is None else f"entry {one.entry}: "
             limit = "" if one.limit is None else f", limit {one.limit:#x}"
             peer = f"port {one.peer}" if one.peer is not None else "nobody"
-            state = "open" if one.open else "closed"
-            leads = f"to partition {one.partition} ({peer}) at {one.address:#x}{limit}"
-            session.out.line(f"  {entry}{state}: {one.size:#x} bytes {leads}")
+            leads = f": {one.size:#x} bytes to partition {one.partition} ({peer}) at {one.address:#x}{limit}"
+            session.out.line(f"  {entry}{'open' if one.open else 'closed'}{leads if one.size else ''}")
             if not one.open:
                 for obstacle in switch.obstacles(bar.port, bar.bar, one.start, 4):
                     session.out.line(f"    {obstacle.text}")

@@ -145,7 +145,10 @@ def up(session: Session) -> None:
 
 @command(GROUP)
 def down(session: Session) -> None:
-    """Go to what this event caused (from where `up` came, or the first effect); from an effect to the next one."""
+    """Go to what this event caused; from an effect to the next one.
+
+    After `up` that is the effect from which it came, else the first one.
+    """
     here = _here(session)
     cause = here.seq if here.cause is None else here.cause
     seqs = effects(session, cause)

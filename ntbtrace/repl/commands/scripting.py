@@ -19,7 +19,7 @@ GROUP = "the session"
 
 @command(GROUP, "h", "?")
 def help_(session: Session, name: CommandName = "") -> None:
-    """What a command does and takes; without one, all commands. `help expressions` tells what those can have."""
+    """What a command does and takes; without one, all commands; or `help expressions`."""
     out = session.out
     if name == "expressions":
         for column, doc in COLUMN_DOCS.items():

@@ -49,7 +49,7 @@ def tbreak(session: Session, what: Waited) -> None:
 
 @command(GROUP)
 def watch(session: Session, what: Watched) -> None:
-    """Stop when a register's value changes (REG[.FIELD]), or guest memory is written (mem ADDRESS len BYTES).
+    """Stop when what a register holds changes, or guest memory is written.
 
     Examples: watch NTCTL.CPEN, watch mem port=2 0x4b00000 len 64
     """
@@ -123,7 +123,7 @@ def ignore(session: Session, number: BreakpointNumber, count: Annotated[int, Num
 
 @command(GROUP)
 def commands(session: Session, number: BreakpointNumber | None = None) -> None:
-    """Commands to carry out at each hit of breakpoint NUMBER (the newest): lines up to `end`.
+    """Take lines up to `end`: commands to carry out at each hit of breakpoint NUMBER (the newest).
 
     Example: commands 1
              registers 2 NTINT
