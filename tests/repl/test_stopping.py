@@ -291,3 +291,8 @@ def test_control_c_among_a_breakpoints_commands(pingpong: Debugger) -> None:
         pingpong("continue")
     assert pingpong.session.queue == []
     assert "never" not in pingpong("step")
+
+
+def test_only_a_trace_was_passed_on_the_way(pingpong: Debugger) -> None:
+    assert "no breakpoint" not in pingpong.text("trace message", "continue")
+    assert "no breakpoint was hit on the way" in pingpong.text("goto start", "break port == 2 and bar == 5", "continue")

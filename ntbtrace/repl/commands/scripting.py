@@ -24,7 +24,7 @@ def help_(session: Session, name: CommandName = "") -> None:
     if name == "expressions":
         for column, doc in COLUMN_DOCS.items():
             out.line(f"  {column:<10} {doc}")
-        for word, doc in _SPECIAL.items():
+        for word, doc in SPECIAL.items():
             out.line(f"  {word:<10} {doc}")
         return
     if name:
@@ -47,7 +47,7 @@ def help_(session: Session, name: CommandName = "") -> None:
     out.line("A command's beginning is enough if no other begins so. `help COMMAND` tells more.")
 
 
-_SPECIAL = {
+SPECIAL = {
     "$REG": "what a register of this port holds; $2:REG.FIELD: a field of port 2's (print needs no $)",
     "old": "in breakpoints: what the register held before the event; old.FIELD",
     "new": "in breakpoints: what it holds after the event; new.FIELD",
