@@ -120,9 +120,11 @@ class Renderer:
     def _fields(self, event: Event) -> list[str]:
         """What the access tells about the register's fields, compared with what was known before."""
         target, shift = event.target, shift_of(event)
+        performed = False
         if self._held is not None and target not in self._known:
             held = self._held(target)
             if held is not None:
+                performed = event.kind not in WRITES
                 self._known[target], self._seen[target] = held, (1 << 8 * REGISTER_BYTES) - 1
         value = event.value << shift & ((1 << 8 * REGISTER_BYTES) - 1)
         known, seen = self._known.get(target, 0), self._seen.get(target, 0)
@@ -132,6 +134,8 @@ class Renderer:
             new = field_value(field, value)
             if event.kind in WRITES:
                 text, new = _written(field, new, field_value(field, known), bool(seen & mask))
+            elif performed and new != field_value(field, known):
+                text = _contradicted(field, new, field_value(field, known))
             else:
                 text = _changed(field, new, field_value(field, known), bool(seen & mask))
             if text:
@@ -150,6 +154,11 @@ def _changed(field: Field, new: int, old: int, seen: bool) -> str:
     if new == old:
         return ""
     return f"{plain(field.name)} {named(old, field.values)}->{named(new, field.values)}"
+
+
+def _contradicted(field: Field, new: int, held: int) -> str:
+    """What was read is not what the model holds there: the recorded device was another one."""
+    return f"{plain(field.name)}={named(new, field.values)} (the model holds {named(held, field.values)})"
 
 
 def _written(field: Field, new: int, old: int, seen: bool) -> tuple[str, int]:

@@ -4,7 +4,7 @@
 `make docs` writes the pages anew (`python -m tests.sessions`); test_debugger_page.py says when they are stale.
 
 - A fenced block `console` has `$ command` lines, each with its output. Where `(ntbtrace) ` lines follow, they are typed
-  at the prompt of that command (`> ` lines too, which belong to the command above them).
+  at the prompt of that command, and `> ` lines right below them too.
 - A fenced block that begins with `# NAME` is a file of that name in the folder where the commands run, beside traces/.
 - Between `<!-- table NAME -->` and `<!-- end -->` stands what TABLES makes.
 """
@@ -19,7 +19,6 @@ from pathlib import Path
 
 from ntbtrace.query.nodes import COLUMN_DOCS
 from ntbtrace.repl import commands
-from ntbtrace.repl.commands.scripting import SPECIAL
 from ntbtrace.repl.prompt import PROMPT
 from ntbtrace.repl.registry import COMMANDS, TOPICS
 from ntbtrace.repl.stops import FORMS
@@ -48,12 +47,25 @@ def _done(block: str, folder: Path) -> Iterator[str]:
     starts = [i for i, line in enumerate(lines) if line.startswith(SHELL)]
     assert starts[:1] == [0], f"a console block must begin with '{SHELL}': {block[:80]}"
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        typed = [line for line in lines[start:end] if line.startswith((PROMPT, MORE))]
+        typed = _typed(lines[start + 1 : end])
         yield lines[start]
         if typed:
             yield from _session(lines[start].removeprefix(SHELL), typed, folder)
         else:
             yield from _output(["bash", "-c", lines[start].removeprefix(SHELL)], folder)
+
+
+def _typed(lines: list[str]) -> list[str]:
+    """Lines with a prompt; `> ` is one only where the line above has one."""
+    typed: list[str] = []
+    above = ""
+    for line in lines:
+        if line.startswith(PROMPT) or (line.startswith(MORE) and above):
+            typed.append(line)
+            above = line
+        else:
+            above = ""
+    return typed
 
 
 def _session(command: str, typed: list[str], folder: Path) -> Iterator[str]:
@@ -113,6 +125,8 @@ def _forms() -> Iterator[str]:
 
 def _names() -> Iterator[str]:
     yield from ("| name | what it is |", "|---|---|")
+    from ntbtrace.repl.commands.scripting import SPECIAL
+
     for word, doc in (*COLUMN_DOCS.items(), *SPECIAL.items()):
         yield f"| `{word}` | {_cell(doc)} |"
 

@@ -106,7 +106,10 @@ class RegisterName(Argument):
 
 
 class Place(Argument):
-    metavar = place.METAVAR
+    """An event, a time, a part of the trace, its ends, a bookmark."""
+
+    def __init__(self, metavar: str = "PLACE") -> None:
+        self.metavar = metavar
 
     def parse(self, session: "Session", text: str) -> int:
         return place.parse_place(text, session.trace, session.position, session.bookmarks)

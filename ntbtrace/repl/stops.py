@@ -35,10 +35,10 @@ FORMS = {
     "access": "a register is read or written: access REG[.FIELD]",
     "change": "what a register holds becomes another value: change REG[.FIELD]",
     "irq": "an interrupt",
-    "message": "a message is sent: message [REGISTER, 0 to 3]",
+    "message": "a message is sent, through register N (0 to 3) or any: message [N]",
     "window": "an access through a window: window [BARn]",
     "mem": "guest memory is written, read or both: mem [read|access] ADDRESS [len BYTES]",
-    "if": "any event for which an expression holds",
+    "if": "any event for which an expression holds: EXPR",
 }
 USAGE = "write|read|access|change REG[.FIELD], irq, message [N], window [BARn], mem ADDRESS [len N], or an expression"
 _IF = re.compile(r"(?:^|\s)if(?:\s|$)")

@@ -114,7 +114,7 @@ def run_until(session: Session, expression: Where) -> None:
 
 @command(GROUP)
 def goto(session: Session, place: Position) -> None:
-    """Go to an event, a time, a part of the recording, its start or end, or a bookmark.
+    """Go to PLACE: an event, a time, a part of the recording, its start or end, or a bookmark.
 
     Examples: goto 1200, goto 8.5s, goto 50%, goto end, goto -10 (ten events back)
     """

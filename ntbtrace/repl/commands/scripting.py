@@ -10,6 +10,7 @@ from ntbtrace.query.nodes import COLUMN_DOCS
 from ntbtrace.repl.arguments import CommandName, FilePath, Value, Word
 from ntbtrace.repl.decoders import FAILURES, failure
 from ntbtrace.repl.registry import COMMANDS, TOPICS, Command, Table, command
+from ntbtrace.repl.run import told
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.values import value_here
 from ntbtrace.text import plain
@@ -133,7 +134,8 @@ def expect(session: Session, expression: Value) -> None:
     value = value_here(session, expression)
     if not value:
         session.failed = True
-        session.out.line(f"expected {expression.text}: it is {'nothing' if value is None else value}")
+        nothing = " (it has no value there)" if value is None else ""
+        session.out.line(f"expected {plain(expression.text)}: not so at {told(session)}{nothing}")
 
 
 @command(GROUP)

@@ -9,7 +9,7 @@ from ntbtrace.decode import field_value
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import SWITCH_OWNER, port_name
 from ntbtrace.render import kind_name, named, seconds
-from ntbtrace.repl.arguments import PORT, Address, Count, Position, Register, Word
+from ntbtrace.repl.arguments import PORT, Address, Count, Place, Register, Word
 from ntbtrace.repl.registry import Argument, Choice, command
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.values import target_name
@@ -121,7 +121,7 @@ def x(session: Session, address: Address, count: Count = 64, port: Annotated[int
         row = memory.bytes[at : at + LINE]
         hexes = " ".join("??" if byte is None else f"{byte:02x}" for byte in row)
         text = "".join(" " if b is None else chr(b) if 32 <= b < 127 else "." for b in row)
-        session.out.line(f"{address + at:#014x}  {hexes:<{3 * LINE - 1}}  {text}")
+        session.out.line(f"{address + at:#014x}  {hexes:<{3 * LINE - 1}}  {text}".rstrip())
     if memory.last is not None:
         session.out.line(f"written last by event {memory.last}")
 
@@ -163,8 +163,10 @@ def _moved(session: Session, name: str | None, target: int, old: int, new: int) 
 
 
 @command(GROUP)
-def diff(session: Session, first: Position, second: Position | None = None) -> None:
-    """Registers that differ between two places: FIRST and SECOND (here).
+def diff(
+    session: Session, first: Annotated[int, Place("FROM")], second: Annotated[int | None, Place("TO")] = None
+) -> None:
+    """Registers that differ between two places, FROM and TO (here).
 
     Example: diff start end
     """
