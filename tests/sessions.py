@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ntbtrace.query.nodes import COLUMN_DOCS
@@ -37,7 +38,11 @@ def fresh(page: str) -> str:
         (Path(folder) / "traces").symlink_to(ROOT / "traces")
         for name, text in _FILE.findall(page):
             (Path(folder) / name).write_text(text)
-        page = _BLOCK.sub(lambda match: "".join(f"{line}\n" for line in _done(match[1], Path(folder))), page)
+        with ThreadPoolExecutor() as pool:
+            done = pool.map(
+                lambda block: "".join(f"{line}\n" for line in _done(block, Path(folder))), _BLOCK.findall(page)
+            )
+        page = _BLOCK.sub(lambda match: next(done), page)
     return _TABLE.sub(lambda match: f"{match[1]} -->\n" + "".join(f"{row}\n" for row in TABLES[match[1]]()), page)
 
 

@@ -112,10 +112,11 @@ def x(session: Session, address: Address, count: Count = 64, port: Annotated[int
     if session.trace.header.payloads != "full":
         session.out.line("this trace was recorded with --no-payload: the bytes are keyed hashes of what was there")
     if not any(byte is not None for byte in memory.bytes):
-        raise NtbTraceError(
+        session.out.line(
             f"the trace knows nothing of port {where}'s memory at {address:#x} up to here: "
-            + ("it is memory, but nobody passed there" if memory.mapped else "the guest has no memory there")
+            + ("nothing passed the bridge there" if memory.mapped else "the guest has no memory there")
         )
+        return
     session.out.line(f"port {where}:")
     for at in range(0, count, LINE):
         row = memory.bytes[at : at + LINE]
