@@ -103,7 +103,7 @@ def record(path: Path) -> None:
         guest.power_on(client(guest, IdtDriver(guest, list(profile.chip_ports)), Work(JOBS)).life())
         guests.append(guest)
     try:
-        why = Session(recorder, Loop(), lambda: None).run_simulated(guests, timeout=60.0)
+        why = Session(recorder, Loop(), lambda: None, lambda: False).run_simulated(guests, timeout=60.0)
     finally:
         recorder.close()
     if why:

@@ -63,7 +63,7 @@ def _interrupt(session: "Session", irq: Event, cause: Event) -> Iterator[str]:
         name = target_name(session.registers, source.target)
         raised = _raised(session, source.target, mask, cause.seq)
         own = own or _own(raised, irq)
-        yield f"{source.cause}: {_bits(session, source.target, mask)} of {name} interrupt port {key[0]}"
+        yield f"port {key[0]} is interrupted by {_bits(session, source.target, mask)} of {name} (cause {source.cause})"
         if raised is None:
             yield f"{INDENT}they were set when the recording began"
         elif raised[0].seq == cause.seq:
