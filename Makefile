@@ -39,7 +39,7 @@ vm: $(VENV)/.installed packages
 	$(NTBTRACE) info vm.ntbt
 	$(NTBTRACE) replay vm.ntbt
 
-# The recordings in traces/, made anew: after a change of what the model answers (device.MODEL_VERSION).
+# The recordings in traces/, made anew: after a change of what the model answers (device.MODEL_VERSION). Then `make docs`.
 traces: $(VENV)/.installed packages
 	$(NTBTRACE) guest build
 	$(RECORD) --workload pingpong -o traces/pingpong.ntbt
@@ -59,10 +59,6 @@ docs: $(VENV)/.installed
 	$(NTBTRACE) registers --markdown > docs/registers.md
 	$(BIN)/python -m tests.sessions
 
-# The pages that are made from tables; tests/commands/test_registers.py says when they are stale.
-docs: $(VENV)/.installed
-	$(NTBTRACE) registers --markdown > docs/registers.md
-
 packages:
 	@missing=$$(for p in $(VM_PACKAGES); do \
 	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
@@ -70,10 +66,6 @@ packages:
 	if [ "$$(id -u)" != 0 ]; then \
 	  echo "make vm needs these Debian packages; as root: apt-get install" $$missing >&2; exit 1; fi; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
-
-# The pages that are made of tables.
-docs: $(VENV)/.installed
-	$(NTBTRACE) registers --markdown > docs/registers.md
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
