@@ -296,3 +296,7 @@ def test_control_c_among_a_breakpoints_commands(pingpong: Debugger) -> None:
 def test_only_a_trace_was_passed_on_the_way(pingpong: Debugger) -> None:
     assert "no breakpoint" not in pingpong.text("trace message", "continue")
     assert "no breakpoint was hit on the way" in pingpong.text("goto start", "break port == 2 and bar == 5", "continue")
+
+
+def test_a_trace_takes_no_commands(pingpong: Debugger) -> None:
+    assert pingpong("trace irq", "commands")[-1].startswith("error: breakpoint 1 only prints")

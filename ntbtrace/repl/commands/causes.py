@@ -42,9 +42,12 @@ def why(session: Session, register: Register | None = None) -> None:
 def verify(session: Session) -> None:
     """Replay all of the recording against the model, and go to where it first differs.
 
-    Every answer, interrupt and memory access is compared, as `ntbtrace replay` does.
+    Every answer, interrupt and memory access is compared, as `ntbtrace replay` does. In a script: exit code 1 if it
+    differs.
     """
     goto_divergence(session)
+    if first_divergence(session) is not None:
+        session.failed = True
 
 
 def goto_divergence(session: Session) -> None:
