@@ -138,7 +138,7 @@ CODES: dict[str, tuple[list[str], str | None, int, str, str]] = {
     "--batch does not read the pipe": (["--batch"], "frobnicate\n", 0, "", ""),
     "quit leaves the rest": ([], "quit\nfrobnicate\n", 0, "", ""),
     "an expectation that holds not": ([], "expect port == 9\nstep\nexpect port == 9\necho on\n", 1, "on", ""),
-    "an expectation of nothing": ([], "expect seq == 0\n", 1, "it is nothing", ""),
+    "an expectation of nothing": ([], "expect seq == 0\n", 1, "it has no value there", ""),
     "the first error ends it": ([], "step\nfrobnicate\nstep\n", 2, "attach", "there is no command 'frobnicate'"),
     "an error in --command": (["--batch", "--command", "goto 9999", "--command", "step"], None, 2, "", "0 to 1386"),
     "an error beats an expectation": ([], "expect 0\ngoto 9999\n", 2, "expected 0", "0 to 1386"),

@@ -299,4 +299,4 @@ def test_only_a_trace_was_passed_on_the_way(pingpong: Debugger) -> None:
 
 
 def test_a_trace_takes_no_commands(pingpong: Debugger) -> None:
-    assert pingpong("trace irq", "commands")[-1].startswith("error: breakpoint 1 only prints")
+    assert pingpong("trace irq", "commands")[-1].startswith("error: breakpoint 1 does not stop")
