@@ -73,7 +73,7 @@ def _salvage(source: Source, say: Callable[[str], None]) -> SalvageReport:
         damage = f"byte {scan.end}: the file ends inside a block"
     sink = Sink(path.with_name(path.name + ".salvaging"), b"", overwrite=True)
     try:
-        sink.copy(source.fd, scan.end, scan.blocks)
+        sink.copy(source.fd, scan.end, scan.blocks, scan.others)
         for half in kept:
             sink.block(*encode_block(half.first_seq, half.rows, half.payload, half.snapshot))
         closed, lost = (scan.index.closed, scan.index.lost) if scan.index is not None else (False, 0)
