@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ntbtrace.capture import rundir
+from ntbtrace.capture.guest_pc.build import plugin
 from ntbtrace.capture.guests import image
 from ntbtrace.capture.guests.clients import Work
 from ntbtrace.capture.guests.make import check_simulated, qemu_guests, simulated_guests
@@ -63,6 +64,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--drive", type=Path, metavar="FILE", help="a disk image")
     add("--append", default="", metavar="TEXT", help="more for the kernel command line")
     add("--memory", default=MEMORY, metavar="SIZE", help=f"of each guest (default: {MEMORY})")
+    add("--guest-pc", action="store_true",
+        help="note which code of the guest made each access: function, file and line (needs a C compiler)")  # fmt: skip
     add("--accel", choices=("tcg", "kvm"), default="tcg",
         help="tcg (default) runs anywhere; kvm needs a /dev/kvm that really works")  # fmt: skip
 
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     profile = load_profile(args.profile) if args.profile else workload.default_profile()
     count = workload.count if args.count is None else args.count
     work = Work(count, Work.size if args.size is None else args.size)
-    spec = None
+    spec = code = None
     if count < 1:
         raise SetupError(f"--count must be 1 or more, not {count}")
     if args.timeout is not None and not args.timeout > 0:
@@ -81,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         check_for_qemu(profile)
         workload.check(profile)
         spec = _spec(args)
+        code = plugin() if args.guest_pc else None
         place = rundir.create()
     else:
         _only_simulated(args)
@@ -109,7 +113,8 @@ def run(args: argparse.Namespace) -> int:
             else:
                 ours = args.kernel is None and args.drive is None
                 words = _words(workload, count, args.size) if ours else []
-                real = guests = qemu_guests(recorder, loop, spec, place, words, one_vm=workload.one_vm)
+                words += ["ntbtrace.symbols=1"] if args.guest_pc else []
+                real = guests = qemu_guests(recorder, loop, spec, place, words, one_vm=workload.one_vm, plugin=code)
                 by_itself = ours and workload.by_itself
                 why = session.run_qemu(real, args.timeout or (TIMEOUT_S if by_itself else None))
     finally:
@@ -136,7 +141,8 @@ def run(args: argparse.Namespace) -> int:
 def _only_simulated(args: argparse.Namespace) -> None:
     """Raise SetupError for options that would be ignored."""
     given = {"--qemu": args.qemu != PROGRAM, "--kernel": args.kernel, "--initrd": args.initrd, "--drive": args.drive,
-             "--append": args.append, "--memory": args.memory != MEMORY, "--accel": args.accel != "tcg"}  # fmt: skip
+             "--append": args.append, "--memory": args.memory != MEMORY, "--accel": args.accel != "tcg",
+             "--guest-pc": args.guest_pc}  # fmt: skip
     for option, there in given.items():
         if there:
             raise SetupError(f"{option} is about guests in QEMU: say --guests qemu")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import device
 from device.profile import WINDOW_TYPES, PortProfile
+from ntbtrace.capture.guest_pc.guest import Annotator, GuestCode
 from ntbtrace.capture.guests.clients import CLIENTS, Work
 from ntbtrace.capture.guests.driver import IdtDriver
 from ntbtrace.capture.guests.names import RegisterNames
@@ -53,11 +54,18 @@ def simulated_guests(recorder: Recorder, workload: str, work: Work, seed: int) -
 
 
 def qemu_guests(
-    recorder: Recorder, loop: Loop, spec: QemuSpec, rundir: Path, words: list[str], *, one_vm: bool
-) -> list[QemuGuest]:
-    """Guests that are still off, one for each port or `one_vm` for all; `words` go to their kernels' command lines."""
+    recorder: Recorder, loop: Loop, spec: QemuSpec, rundir: Path, words: list[str], *, one_vm: bool,
+    plugin: Path | None = None,
+) -> list[QemuGuest]:  # fmt: skip
+    """Guests that are still off, one for each port or `one_vm` for all; `words` go to their kernels' command lines.
+    `plugin`: QEMU's, which tells the code of each access.
+    """
     each = [[door for door in recorder.doors.values() if door.number == number] for number in recorder.ports]
     groups = [[door for doors in each for door in doors]] if one_vm else each
+    codes = [None if plugin is None else GuestCode(loop, doors, plugin) for doors in groups]
+    if plugin is not None:
+        recorder.writer.annotator = Annotator([code for code in codes if code is not None])
     return [
-        QemuGuest(doors, loop, spec, rundir, " ".join([*words, f"ntbtrace.port={doors[0].number}"])) for doors in groups
+        QemuGuest(doors, loop, spec, rundir, " ".join([*words, f"ntbtrace.port={doors[0].number}"]), code)
+        for doors, code in zip(groups, codes, strict=True)
     ]

@@ -145,6 +145,7 @@ def _files(root: Path, linux: Path, built: Path, work: Path) -> list[cpio.Entry]
         cpio.character_device("dev/console", 5, 1),
         cpio.executable("bin/busybox", (root / "bin/busybox").read_bytes()),
         cpio.executable("bin/bash", (root / "bin/bash-static").read_bytes()),
+        cpio.executable("bin/report_modules", (HERE / "report_modules.sh").read_bytes()),
         cpio.executable("bin/ntb_test.sh", (linux / modules.SELFTEST).read_bytes()),
         cpio.executable("init", (HERE / "init").read_bytes()),
         *(cpio.executable(f"workloads/{path.name}", path.read_bytes()) for path in _workloads()),

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a guest says of its kernel on its console becomes its symbols, from event to event.
+
+Its init (guests/image/init, report_modules.sh) says, each on a line of its own:
+
+    ntbtrace: boot ...                                   it has started: all before is gone
+    ntbtrace: kernel RELEASE START-END:NAME ...          functions of the kernel itself
+    ntbtrace: loading NAME                               a module is about to be inserted
+    ntbtrace: module NAME BUILD-ID .text=ADDRESS ...     it is ready; its executable sections
+    ntbtrace: unloaded NAME                              it is gone
+
+A guest is not trusted: a line of another form is passed over, and what it may say is bounded.
+"""
+
+import re
+
+from ntbtrace.trace.guest_symbols import Boot, Function, GuestSymbols, Module
+
+SAYS = b"ntbtrace: "
+WORDS = frozenset(("kernel", "loading", "module", "unloaded"))  # that are no state of the guest
+MOST_BOOTS, MOST_FUNCTIONS, MOST_MODULES, MOST_SECTIONS = 64, 512, 2048, 16
+_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,100}")
+_FUNCTION = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,16}):([A-Za-z0-9_.$-]{1,100})")
+_SECTION = re.compile(r"(\.[A-Za-z0-9_.]{1,60})=0x([0-9a-f]{1,16})")
+_BUILD_ID = re.compile(r"[0-9a-f]{8,64}|-")
+
+
+class ConsoleSymbols:
+    """`guest` grows with the lines; `changes` counts."""
+
+    def __init__(self, port: int) -> None:
+        self.guest = GuestSymbols(port)
+        self.changes = 0
+        self._begun: dict[str, int] = {}  # modules that are being inserted: since which event
+
+    def line(self, seq: int, line: bytes) -> None:
+        """A line of the console, and the number of its event."""
+        if not line.startswith(SAYS):
+            return
+        boots = self.guest.boots
+        match line[len(SAYS) :].decode("ascii", "replace").split():
+            case ["boot", *_] if len(boots) < MOST_BOOTS:
+                boots.append(Boot(seq))
+                self._begun.clear()
+            case ["kernel", release, *words] if boots and _NAME.fullmatch(release):
+                self._kernel(boots[-1], release, words)
+            case ["loading", name] if boots and _NAME.fullmatch(name) and len(self._begun) < MOST_MODULES:
+                self._begun[name] = seq
+            case ["module", name, build_id, *words] if boots and name in self._begun:
+                self._module(boots[-1], seq, name, build_id, words)
+            case ["unloaded", name] if boots:
+                for module in boots[-1].modules:
+                    if module.name == name and module.last is None:
+                        module.last = seq
+            case _:
+                return
+        self.changes += 1
+
+    def _kernel(self, boot: Boot, release: str, words: list[str]) -> None:
+        boot.release = release
+        found = filter(None, map(_FUNCTION.fullmatch, words))
+        boot.functions += [Function(int(one[1], 16), int(one[2], 16), one[3]) for one in found]
+        del boot.functions[MOST_FUNCTIONS:]
+
+    def _module(self, boot: Boot, seq: int, name: str, build_id: str, words: list[str]) -> None:
+        found = filter(None, map(_SECTION.fullmatch, words[:MOST_SECTIONS]))
+        sections = {one[1]: int(one[2], 16) for one in found}
+        if sections and len(boot.modules) < MOST_MODULES:
+            build_id = build_id if _BUILD_ID.fullmatch(build_id) else ""
+            boot.modules.append(Module(name, build_id.strip("-"), sections, self._begun.pop(name), seq))
