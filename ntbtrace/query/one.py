@@ -11,12 +11,14 @@ from ntbtrace.query.nodes import (
     Column,
     Compare,
     FieldOf,
+    InCode,
     IsRegister,
     Logic,
     Name,
     Node,
     Not,
     Number,
+    OfCode,
     Unary,
 )  # fmt: skip
 
@@ -68,6 +70,10 @@ def compile_node(node: Node) -> Value:
             return lambda event: int(event.target & TARGET_ID in ids)
         case FieldOf(_, places):
             return _field({number: (lsb, width) for number, lsb, width in places})
+        case OfCode(column, source):
+            return lambda event: source.value(column, source.number(event.seq))
+        case InCode(test, source):
+            return lambda event: int(test(source.number(event.seq)))
         case Unary(op, operand):
             return _unary(op, compile_node(operand))
         case Binary(op, left, right):

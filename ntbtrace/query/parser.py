@@ -10,17 +10,21 @@ from typing import NoReturn, Protocol
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Kind, Status
 from ntbtrace.query.nodes import (
+    CODE,
     MASK,
     Binary,
+    CodeSource,
     Column,
     Compare,
     FieldOf,
+    InCode,
     IsRegister,
     Logic,
     Name,
     Node,
     Not,
     Number,
+    OfCode,
     Unary,
 )  # fmt: skip
 
@@ -58,6 +62,8 @@ class Names(Protocol):
     def find(self, name: str) -> list[int]: ...
     def fields(self, target: int) -> Sequence[FieldPlace]: ...
     def ids(self) -> Iterable[int]: ...
+    @property
+    def code(self) -> CodeSource | None: ...
 
 
 class Parser:
@@ -119,14 +125,22 @@ class Parser:
     # Names
 
     def _name(self, node: ast.AST, name: str) -> Node:
-        if name in self._columns:
-            return Name(self._columns[name])
+        column = self._columns.get(name)
+        if column in CODE:
+            return OfCode(column, self._code(node, name))
+        if column is not None:
+            return Name(column)
         if name.upper() in self._registers:
             self._fail(node, f"the register {name.upper()} is compared with reg: reg == {name.upper()}")
         for column, words in _WORDS.items():
             if name in words:
                 self._fail(node, f"{name} is compared with {column}: {column} == {name}")
         self._unknown(node, name)
+
+    def _code(self, node: ast.AST, name: str) -> CodeSource:
+        if self._names.code is None:
+            self._fail(node, f"{name} is about the guests' code, and this trace has none: record with --guest-pc")
+        return self._names.code
 
     def _unknown(self, node: ast.AST, name: str) -> NoReturn:
         known = [*self._columns, *(word for words in _WORDS.values() for word in words)]
@@ -189,9 +203,37 @@ class Parser:
             self._fail(node, "is cannot be used: write ==")
         for column, other, mirrored in ((left, right, symbol), (right, left, _MIRRORED[symbol])):
             name = self._columns.get(column.id) if isinstance(column, ast.Name) else None
+            if name in CODE and (known := self._of_code(name, mirrored, other)) is not None:
+                return known
             if name is not None and isinstance(other, ast.Name) and other.id not in self._columns:
                 return self._word(other, name, mirrored, other.id)
         return Compare(symbol, self._node(left, depth + 1), self._node(right, depth + 1))
+
+    def _of_code(self, column: Column, symbol: str, other: ast.expr) -> Node | None:
+        """func, file or line compared with a name or a number; None for anything else."""
+        operand: str | int
+        match other:
+            case ast.Constant(value=str(text)):
+                operand = text
+            case ast.Name(id=name) if column == Column.FUNC and name not in self._columns:
+                operand = name
+            case ast.Constant(value=int(number)) if column == Column.LINE and not isinstance(number, bool):
+                operand = number
+            case _:
+                return None
+        source = self._code(other, column)
+        if isinstance(operand, str):
+            if symbol not in ("==", "!="):
+                self._fail(other, f"names are equal or not: {column} == {operand!r}")
+            try:
+                source.check(column, operand)
+            except NtbTraceError as error:
+                self._fail(other, str(error))
+        there = OfCode(column, source)
+        if symbol != "!=":
+            return InCode(source.tester(column, symbol, operand), source)
+        found = InCode(source.tester(column, "==", operand), source)
+        return Logic("and", (Compare("==", there, there), Not(found)))
 
     def _word(self, node: ast.AST, column: Column, symbol: str, word: str) -> Node:
         """`column` compared with a name of one of its values."""

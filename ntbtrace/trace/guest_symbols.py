@@ -18,12 +18,13 @@ INIT = ".init"  # begins the names of sections that are given back when the modu
 
 @dataclass
 class Module:
-    """`sections`: address of each executable section. It is there from seq `first` to `last`, its sections for
-    initialization to `ready`; None: these ends have not come.
+    """`sections`: address of each executable section; `size`: bytes that none of them exceeds. It is
+    there from seq `first` to `last`, its sections for initialization to `ready`; None: these ends have not come.
     """
 
     name: str
     build_id: str  # hex digits, "" for none
+    size: int
     sections: dict[str, int]
     first: int
     ready: int | None = None
@@ -95,7 +96,15 @@ def _boot(loaded: Any) -> Boot:
 def _module(loaded: Any) -> Module:
     sections = {_text(name): _word(address) for name, address in loaded["sections"].items()}
     ready, last = (None if loaded[key] is None else _seq(loaded[key]) for key in ("ready", "last"))
-    return Module(_text(loaded["name"]), _text(loaded["build_id"]), sections, _seq(loaded["first"]), ready, last)
+    return Module(
+        _text(loaded["name"]),
+        _text(loaded["build_id"]),
+        _word(loaded["size"]),
+        sections,
+        _seq(loaded["first"]),
+        ready,
+        last,
+    )
 
 
 def _text(value: Any) -> str:

@@ -39,7 +39,7 @@ def chain_of(seq: int) -> Chain:
 
 
 def symbols_up_to(seq: int) -> GuestSymbols:
-    boot = Boot(0, "6.1", [Function(16, 32, "ioread32")], [Module("ntb", "ab" * 20, {".text": 64}, 1, 2, seq)])
+    boot = Boot(0, "6.1", [Function(16, 32, "ioread32")], [Module("ntb", "ab" * 20, 99, {".text": 64}, 1, 2, seq)])
     return GuestSymbols(2, [boot])
 
 

@@ -7,9 +7,9 @@ import tempfile
 from hashlib import blake2b
 from pathlib import Path
 
-from ntbtrace.capture.guests.image.build import cache
 from ntbtrace.capture.guests.image.debian import run
 from ntbtrace.errors import SetupError
+from ntbtrace.places import cache
 
 SOURCE = Path(__file__).with_name("plugin.c")
 COMPILERS = ("cc", "gcc", "clang")

@@ -117,7 +117,8 @@ class Matcher:
 
 def _key(address: NDArray[Any], size: NDArray[Any], write: NDArray[Any]) -> Keys:
     found: Keys = address.astype(np.uint64) & _ADDRESS
-    return found | size.astype(np.uint64) << np.uint64(32) | write.astype(np.uint64) << np.uint64(48)
+    found |= size.astype(np.uint64) << np.uint64(32) | write.astype(np.uint64) << np.uint64(48)
+    return found
 
 
 def _record_keys(records: Records) -> Keys:

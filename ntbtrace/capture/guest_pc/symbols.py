@@ -6,7 +6,7 @@ Its init (guests/image/init, report_modules.sh) says, each on a line of its own:
     ntbtrace: boot ...                                   it has started: all before is gone
     ntbtrace: kernel RELEASE START-END:NAME ...          functions of the kernel itself
     ntbtrace: loading NAME                               a module is about to be inserted
-    ntbtrace: module NAME BUILD-ID .text=ADDRESS ...     it is ready; its executable sections
+    ntbtrace: module NAME BUILD-ID SIZE .text=ADDRESS ...     it is ready; its executable sections
     ntbtrace: unloaded NAME                              it is gone
 
 A guest is not trusted: a line of another form is passed over, and what it may say is bounded.
@@ -22,7 +22,8 @@ MOST_BOOTS, MOST_FUNCTIONS, MOST_MODULES, MOST_SECTIONS = 64, 512, 2048, 16
 _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,100}")
 _FUNCTION = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,16}):([A-Za-z0-9_.$-]{1,100})")
 _SECTION = re.compile(r"(\.[A-Za-z0-9_.]{1,60})=0x([0-9a-f]{1,16})")
-_BUILD_ID = re.compile(r"[0-9a-f]{8,64}|-")
+_BUILD_ID = re.compile(r"[0-9a-f]{8,64}")
+_SIZE = re.compile(r"[0-9]{1,12}")
 
 
 class ConsoleSymbols:
@@ -46,8 +47,8 @@ class ConsoleSymbols:
                 self._kernel(boots[-1], release, words)
             case ["loading", name] if boots and _NAME.fullmatch(name) and len(self._begun) < MOST_MODULES:
                 self._begun[name] = seq
-            case ["module", name, build_id, *words] if boots and name in self._begun:
-                self._module(boots[-1], seq, name, build_id, words)
+            case ["module", name, build_id, size, *words] if boots and name in self._begun:
+                self._module(boots[-1], seq, name, build_id, size, words)
             case ["unloaded", name] if boots:
                 for module in boots[-1].modules:
                     if module.name == name and module.last is None:
@@ -62,9 +63,9 @@ class ConsoleSymbols:
         boot.functions += [Function(int(one[1], 16), int(one[2], 16), one[3]) for one in found]
         del boot.functions[MOST_FUNCTIONS:]
 
-    def _module(self, boot: Boot, seq: int, name: str, build_id: str, words: list[str]) -> None:
+    def _module(self, boot: Boot, seq: int, name: str, build_id: str, size: str, words: list[str]) -> None:
         found = filter(None, map(_SECTION.fullmatch, words[:MOST_SECTIONS]))
         sections = {one[1]: int(one[2], 16) for one in found}
-        if sections and len(boot.modules) < MOST_MODULES:
+        if sections and _SIZE.fullmatch(size) and len(boot.modules) < MOST_MODULES:
             build_id = build_id if _BUILD_ID.fullmatch(build_id) else ""
-            boot.modules.append(Module(name, build_id.strip("-"), sections, self._begun.pop(name), seq))
+            boot.modules.append(Module(name, build_id, int(size), sections, self._begun.pop(name), seq))

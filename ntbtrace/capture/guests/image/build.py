@@ -5,7 +5,6 @@ The cache ($XDG_CACHE_HOME/ntbtrace, else ~/.cache/ntbtrace) holds the downloade
 the exact package versions together with our own files. A change of either makes a new image.
 """
 
-import os
 import re
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from ntbtrace.capture.guests.image import cpio, debian, modules
 from ntbtrace.errors import NtbTraceError, SetupError
+from ntbtrace.places import cache, images
 
 HERE = Path(__file__).parent
 RELEASE = "release"  # the file that holds the kernel's release
@@ -46,11 +46,6 @@ class GuestImage:
         return self.directory / "ntb_hw_idt.h"
 
 
-def cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "ntbtrace"
-
-
 def _own_files() -> list[Path]:
     return sorted(path for path in (*HERE.iterdir(), *_workloads()) if path.is_file())
 
@@ -72,7 +67,7 @@ def _hash(parts: list[bytes]) -> str:
 
 def find() -> GuestImage | None:
     """The image of our own files as they are, the latest `build` gave if there are several; asks no package manager."""
-    made = (cache() / "images").glob(f"{_own_key()}-*/{RELEASE}")
+    made = images().glob(f"{_own_key()}-*/{RELEASE}")
     latest = max(made, key=lambda path: path.stat().st_mtime, default=None)
     return _load(latest.parent) if latest else None
 
@@ -92,12 +87,12 @@ def build(say: Callable[[str], None], *, force: bool = False) -> GuestImage:
     if re.search(r"[\s:]", str(place)):
         raise SetupError(f"the cache's path must have no blanks and colons, for make, not {place}: set XDG_CACHE_HOME")
     place.parent.mkdir(parents=True, exist_ok=True)
-    for directory in (place, place / "packages", place / "images"):
+    for directory in (place, place / "packages", images()):
         directory.mkdir(mode=0o700, exist_ok=True)
         directory.chmod(0o700)
     versions = debian.packages()
     name = f"{_own_key()}-{_hash([f'{key}={value}'.encode() for key, value in sorted(versions.items())])}"
-    directory = place / "images" / name
+    directory = images() / name
     found = _load(directory)
     if found is None or force:
         with tempfile.TemporaryDirectory(dir=place, prefix="build-") as work:

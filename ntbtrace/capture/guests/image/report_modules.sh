@@ -16,7 +16,8 @@ insmod)
     for file in $directory/sections/.*text*; do
         [ -e "$file" ] && sections="$sections ${file##*/}=$(cat "$file")"
     done
-    say "module $name ${build:--}$sections"
+    size=$(($(cat $directory/coresize) + $(cat $directory/initsize)))
+    say "module $name ${build:--} $size$sections"
     ;;
 rmmod)
     busybox rmmod "$@" || exit

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where ntbtrace keeps what can be made again: guest images with their modules, QEMU's plugin, read symbols."""
+
+import os
+from pathlib import Path
+
+
+def cache() -> Path:
+    """$XDG_CACHE_HOME/ntbtrace, else ~/.cache/ntbtrace."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "ntbtrace"
+
+
+def images() -> Path:
+    """The guest images, each a directory with its modules in `modules`."""
+    return cache() / "images"
