@@ -4,6 +4,7 @@
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ntbtrace.capture.guest_pc.match import Matcher
@@ -29,8 +30,9 @@ class GuestCode:
         self._loop = loop
         self._plugin = plugin
         self._matcher = Matcher({endpoint_of(door.number, door.function): door.endpoint.bar_size for door in doors})
+        self._ports = sorted({door.number for door in doors})
         self._symbols = ConsoleSymbols(doors[0].number)
-        self._told: tuple[int, Annotation] | None = None  # changes, and what they came to
+        self._told: tuple[int, list[Annotation]] | None = None  # changes, and what they came to, for each port
         self._written = 0
         self._stream: Stream | None = None
 
@@ -45,7 +47,8 @@ class GuestCode:
         symbols = self._symbols
         symbols.line(seq, line)
         if symbols.changes and (self._told is None or self._told[0] != symbols.changes):
-            self._told = symbols.changes, encode_symbols(symbols.guest, seq)
+            each = [encode_symbols(replace(symbols.guest, port=port), seq) for port in self._ports]
+            self._told = symbols.changes, each
 
     def close(self) -> None:
         """The guest's QEMU has ended."""
@@ -62,7 +65,7 @@ class GuestCode:
         told = self._told
         if told is not None and told[0] != self._written:
             self._written = told[0]
-            yield told[1]
+            yield from told[1]
 
     def _more(self) -> Records:
         stream = self._stream

@@ -66,6 +66,7 @@ class Matcher:
     def __init__(self, endpoints: Mapping[int, BarSize]) -> None:
         self._sizes = endpoints
         self._bases: dict[tuple[int, int], int] = {}  # by endpoint and BAR, as the guest wrote them last
+        self._stood: set[tuple[int, int, int]] = set()  # endpoint, BAR and address: where they were in this block
         self._pending: Records = np.empty(0, RECORD)
 
     def sites(self, rows: Rows, more: Callable[[], Records]) -> Sites | None:
@@ -101,6 +102,7 @@ class Matcher:
             address = int(rows["value"][row]) & ~_BAR_FLAGS
             self._bases[place] = address
             starts.append((row, *place, address))
+        self._stood = {(endpoint, bar, address) for _, endpoint, bar, address in starts if address}
         for row, endpoint, bar, address in starts:
             base[(where >= row) & (endpoints == endpoint) & (bars == bar)] = address
         address_of = (base + rows["offset"][where]) & _ADDRESS
@@ -109,7 +111,7 @@ class Matcher:
     def _ours(self, records: Records) -> Records:
         """Those that are in a BAR of the device: there are other devices."""
         inside = np.zeros(len(records), bool)
-        for (endpoint, bar), base in self._bases.items():
+        for endpoint, bar, base in self._stood:
             size = self._sizes[endpoint](bar)
             inside |= (records["physical"] >= base) & (records["physical"] < base + size)
         return records[inside]
