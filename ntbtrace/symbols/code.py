@@ -154,15 +154,11 @@ class Code:
             for number, count in zip(*(part.tolist() for part in np.unique(chosen, return_counts=True)), strict=True):
                 if number < 0:
                     continue
+                for key in {_function_of(frame) for frame in self._chains[number]}:
+                    found.setdefault(key, FunctionCount(*key)).total += count
                 inner = self.innermost(number)
-                seen = set()
-                for frame in self._chains[number]:
-                    key = (frame.name, frame.module, frame.file if frame.module else "")
-                    if key not in seen:
-                        seen.add(key)
-                        one = found.setdefault(key, FunctionCount(*key))
-                        one.total += count
-                        one.own += count if frame is inner else 0
+                if inner is not None:
+                    found[_function_of(inner)].own += count
         return sorted(found.values(), key=lambda one: (-one.total, -one.own, one.function))
 
     @property
@@ -268,6 +264,10 @@ class Code:
         column = FILE if "." in text and any(same_file(path, text) for path in self.words(FILE)) else FUNC
         self.check(column, text)
         return f'{column} == "{text}"'
+
+
+def _function_of(frame: Frame) -> tuple[str, str, str]:
+    return frame.name, frame.module, frame.file
 
 
 def attach(trace: Trace, directories: Sequence[Path] = ()) -> Code:
