@@ -52,6 +52,8 @@ traces: $(VENV)/.installed packages
 	$(RECORD) --workload storm --count 20 -o traces/storm.ntbt
 	$(RECORD) --workload reload --count 2 -o traces/reload.ntbt
 	$(RECORD) --workload reboot --count 1 -o traces/reboot.ntbt
+	$(RECORD) --workload pingpong --guest-pc -o traces/guest-pc.ntbt
+	$(RECORD) --workload perf --size 16384 --guest-pc -o traces/perf-guest-pc.ntbt
 
 packages:
 	@missing=$$(for p in $(VM_PACKAGES); do \
