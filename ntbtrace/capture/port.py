@@ -97,6 +97,11 @@ class Port:
         self.accesses += 1
 
     @property
+    def seq(self) -> int:
+        """The sequence number of the stimulus that was served last, of whatever port."""
+        return self._recorder.seq
+
+    @property
     def next_seq(self) -> int:
         """The sequence number that the next event gets, of whatever port."""
         return self._recorder.next_seq

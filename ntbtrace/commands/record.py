@@ -5,19 +5,22 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ntbtrace.capture import rundir
-from ntbtrace.capture.guest_pc.build import plugin
+from ntbtrace.capture.guest_pc.build import compiler, plugin
+from ntbtrace.capture.guest_pc.guest import Annotator, CodeFinder, GuestCode
+from ntbtrace.capture.guest_pc.monitor import MOST, MonitoredCode
 from ntbtrace.capture.guests import image
 from ntbtrace.capture.guests.clients import Work
 from ntbtrace.capture.guests.make import check_simulated, qemu_guests, simulated_guests
-from ntbtrace.capture.guests.qemu import MEMORY, PROGRAM, QemuGuest, QemuSpec
+from ntbtrace.capture.guests.qemu import MEMORY, PROGRAM, QemuGuest, QemuSpec, qmp_name
 from ntbtrace.capture.guests.simulated import SimulatedGuest
 from ntbtrace.capture.guests.workloads import WORKLOADS, Workload
 from ntbtrace.capture.loop import Loop
+from ntbtrace.capture.port import Port
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.session import Session
 from ntbtrace.commands.keeping import keeping_arguments, storage, told
@@ -30,6 +33,7 @@ NAME = "record"
 HELP = "start guests (simulated, or Linux in QEMU) and record what crosses between them"
 EXAMPLE = "ntbtrace record --guests qemu --workload pingpong -o pingpong.ntbt"
 TIMEOUT_S = 300.0  # for a workload that ends by itself
+FinderOf = Callable[[Loop, Path], Callable[[Sequence[Port]], CodeFinder]]
 INTERRUPTED = "interrupted"
 QUIET = ("quiet", "printk.time=0", "printk.devkmsg=on")  # our image's init reports through the kernel's log
 
@@ -75,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
     profile = load_profile(args.profile) if args.profile else workload.default_profile()
     count = workload.count if args.count is None else args.count
     work = Work(count, Work.size if args.size is None else args.size)
-    spec = code = None
+    spec = None
+    finder_of: FinderOf | None = None
     if count < 1:
         raise SetupError(f"--count must be 1 or more, not {count}")
     if args.timeout is not None and not args.timeout > 0:
@@ -84,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         check_for_qemu(profile)
         workload.check(profile)
         spec = _spec(args)
-        code = plugin() if args.guest_pc else None
+        finder_of = _finder() if args.guest_pc else None
         place = rundir.create()
     else:
         _only_simulated(args)
@@ -114,7 +119,8 @@ def run(args: argparse.Namespace) -> int:
                 ours = args.kernel is None and args.drive is None
                 words = _words(workload, count, args.size) if ours else []
                 words += ["ntbtrace.symbols=1"] if args.guest_pc else []
-                real = guests = qemu_guests(recorder, loop, spec, place, words, one_vm=workload.one_vm, plugin=code)
+                real = guests = qemu_guests(recorder, loop, spec, place, words, one_vm=workload.one_vm,
+                                          finder=None if finder_of is None else finder_of(loop, place))  # fmt: skip
                 by_itself = ours and workload.by_itself
                 why = session.run_qemu(real, args.timeout or (TIMEOUT_S if by_itself else None))
     finally:
@@ -128,6 +134,8 @@ def run(args: argparse.Namespace) -> int:
     if recorder.writer.error is not None:
         raise recorder.writer.error
     print(told(args, recorder.next_seq))
+    if args.guest_pc:
+        _tell_code(recorder)
     if recorder.writer.dropped:
         print(f"the disk could not follow: {recorder.writer.dropped:,} events were dropped", file=sys.stderr)
     if why == INTERRUPTED:
@@ -136,6 +144,28 @@ def run(args: argparse.Namespace) -> int:
     if why:
         raise NtbTraceError(f"{why}; the trace up to there is in {args.output}")
     return 0
+
+
+def _finder() -> FinderOf:
+    """What finds the code of the guests' accesses: the plugin, or without a compiler the monitor. Raises SetupError."""
+    if compiler() is None:
+        print(
+            "no C compiler here (`apt-get install gcc`): QEMU's monitor is asked for the code of the first "
+            f"{MOST:,} accesses of each guest; slower, and less exact",
+            file=sys.stderr,
+        )
+        return lambda loop, place: lambda doors: MonitoredCode(doors, place / qmp_name(doors[0].number))
+    made = plugin()
+    return lambda loop, place: lambda doors: GuestCode(loop, doors, made)
+
+
+def _tell_code(recorder: Recorder) -> None:
+    annotator, error = recorder.writer.annotator, recorder.writer.annotator_error
+    if error is not None:
+        print(f"the code of the accesses could not be noted any more: {type(error).__name__}: {error}", file=sys.stderr)
+    if isinstance(annotator, Annotator):
+        known, unknown = annotator.counts
+        print(f"code of {known:,} accesses, {unknown:,} unknown")
 
 
 def _only_simulated(args: argparse.Namespace) -> None:

@@ -29,10 +29,11 @@ from ntbtrace.symbols.module import same_file
 from ntbtrace.text import basename
 from ntbtrace.trace import Trace
 from ntbtrace.trace.guest_symbols import GuestSymbols
-from ntbtrace.trace.sites import Chain
+from ntbtrace.trace.sites import Chain, Via
 
 Frames = tuple[Frame, ...]
 Numbers = NDArray[np.int64]
+BY_MONITOR = " (by QEMU's monitor: about)"  # not by its plugin: the first place is only near the access
 FUNC, FILE, LINE = "func", "file", "line"
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -60,6 +61,7 @@ class Code:
         self._trace = trace
         self._files = ModuleFiles(directories)
         self._chains: list[Frames] = []
+        self._vias: list[int] = []
         self._numbers: dict[tuple[int, int, Chain], int] = {}  # by port, epoch and chain
         self._block: tuple[int, Numbers] | None = None
         self._words: dict[str, dict[str, int]] = {FUNC: {}, FILE: {}}
@@ -111,6 +113,7 @@ class Code:
         if key not in self._numbers:
             self._numbers[key] = len(self._chains)
             self._chains.append(self._guest(port).frames(chain, seq))
+            self._vias.append(chain.via)
         return self._numbers[key]
 
     def frames_of(self, number: int) -> Frames:
@@ -132,8 +135,10 @@ class Code:
 
     def text(self, seq: int) -> str:
         """The same as text; '' where no code was recorded."""
-        frames = self.frames(seq)
-        return "" if frames is None else chain_text(frames)
+        number = self.number(seq)
+        if number < 0:
+            return ""
+        return chain_text(self._chains[number]) + (BY_MONITOR if self._vias[number] == Via.MONITOR else "")
 
     def innermost(self, number: int) -> Frame | None:
         """The innermost function of a module, not inlined; else the innermost one that has a name."""

@@ -3,14 +3,17 @@
 mmiotrace agree, and the guests do the same as without it."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ntbtrace.capture.guests import image
+from ntbtrace.capture.guests.qemu import PROGRAM
 from ntbtrace.event import Event, Kind, port_of
 from ntbtrace.symbols import Code, attach
+from ntbtrace.symbols.code import BY_MONITOR
 from ntbtrace.trace import Trace, open_trace
 from ntbtrace.trace.guest_symbols import GuestSymbols
 from ntbtrace.trace.sites import Via
@@ -174,3 +177,21 @@ def test_a_qemu_that_refuses(words: tuple[str, ...], says: str, guest_image: ima
     done = ntbtrace("record", "--guests", "qemu", "--guest-pc", "-o", tmp_path / "a.ntbt", *words)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+def test_without_a_compiler_the_monitor_is_asked(
+    record: Callable[..., Recorded], guest_image: image.GuestImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in (PROGRAM, "setpriv"):
+        (tools / name).symlink_to(shutil.which(name) or "")
+    monkeypatch.setenv("PATH", str(tools))
+    monkeypatch.delenv("CC", raising=False)
+    run = record("pingpong", "--count", 3, "--guest-pc")
+    with open_trace(run.path) as trace:
+        code = attach(trace, [guest_image.modules])
+        texts = [code.text(event.seq) for event in registers(trace)]
+        named = [text for text in texts if "ntb_hw_idt.c:" in text and text.endswith(BY_MONITOR)]
+        assert len(named) > 0.9 * len(texts)
+        assert any("idt_init_link" in text or "idt_sw_write" in text for text in named)

@@ -13,8 +13,11 @@ A guest is not trusted: a line of another form is passed over, and what it may s
 """
 
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from ntbtrace.trace.guest_symbols import Boot, Function, GuestSymbols, Module
+from ntbtrace.trace.frame import Annotation
+from ntbtrace.trace.guest_symbols import Boot, Function, GuestSymbols, Module, encode_symbols
 
 SAYS = b"ntbtrace: "
 WORDS = frozenset(("kernel", "loading", "module", "unloaded"))  # that are no state of the guest
@@ -69,3 +72,37 @@ class ConsoleSymbols:
         if sections and _SIZE.fullmatch(size) and len(boot.modules) < MOST_MODULES:
             build_id = build_id if _BUILD_ID.fullmatch(build_id) else ""
             boot.modules.append(Module(name, build_id, int(size), sections, self._begun.pop(name), seq))
+
+
+class SymbolNotes:
+    """The symbols of a guest on their way from its console to the file, for each of its `ports`. The recording thread
+    calls line(), the writer thread symbols().
+    """
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self._ports = ports
+        self._console = ConsoleSymbols(ports[0])
+        self._told: tuple[int, list[Annotation]] | None = None  # changes, and what they came to, for each port
+        self._written = 0
+
+    @property
+    def symbols_so_far(self) -> GuestSymbols:
+        return self._console.guest
+
+    def line(self, seq: int, line: bytes) -> None:
+        """A line of the guest's console, event `seq`."""
+        console = self._console
+        before = console.changes
+        console.line(seq, line)
+        if console.changes != before:
+            self._told = (
+                console.changes,
+                [encode_symbols(replace(console.guest, port=port), seq) for port in self._ports],
+            )
+
+    def symbols(self) -> Iterator[Annotation]:
+        """What is known now of the guest's kernel, if more is known than the last time."""
+        told = self._told
+        if told is not None and told[0] != self._written:
+            self._written = told[0]
+            yield from told[1]

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ntbtrace.capture.console import Console, socket_name
-from ntbtrace.capture.guest_pc.guest import GuestCode
+from ntbtrace.capture.guest_pc.guest import CodeFinder
+from ntbtrace.capture.guest_pc.monitor import MonitoredCode
 from ntbtrace.capture.guest_pc.symbols import WORDS
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.port import Port
@@ -73,7 +74,7 @@ class QemuGuest:
 
     def __init__(
         self, doors: Sequence[Port], loop: Loop, spec: QemuSpec, rundir: Path, append: str,
-        code: GuestCode | None = None,
+        code: CodeFinder | None = None,
     ) -> None:  # fmt: skip
         self.port = doors[0]
         self.state = "off"
@@ -113,12 +114,15 @@ class QemuGuest:
             argv += ["-qtest-log", "none"]
             self._qtest = Qtest(self._loop, qtest)
         if self._code is not None:
-            words, far = self._code.arguments()
+            words, sockets = self._code.arguments()
             argv += words
-            passed.append(far)
+            passed += sockets
         argv = prepare(argv, fds)
         self.console = Console(self._loop, console, self._rundir / socket_name(self.port.number), self._console_line)
         self._connections = [self._join(door, device) for door, device in zip(self._doors, devices, strict=True)]
+        if isinstance(self._code, MonitoredCode):
+            for connection in self._connections:
+                connection.watch(self._code.watch)
         log = (self._rundir / f"qemu-{self.port.number}.log").open("wb")
         try:
             self._process = subprocess.Popen(

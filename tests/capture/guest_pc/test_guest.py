@@ -35,7 +35,7 @@ def test_accesses_get_their_code(tmp_path: Path) -> None:
     guests = [GuestCode(loop, [trace.port(number)], Path("plugin.so")) for number in (0, 2)]
     fars = []
     for guest in guests:
-        words, far = guest.arguments()
+        words, (far,) = guest.arguments()
         assert re.fullmatch(rf"plugin\.so,fd={far.fileno()},low=0x[0-9a-f]+,high=0xfec00000", words[1])
         fars.append(far)
         far.send(HELLO)
