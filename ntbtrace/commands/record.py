@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         check_for_qemu(profile)
         workload.check(profile)
         spec = _spec(args)
-        finder_of = _finder() if args.guest_pc else None
+        finder_of = _finder(args) if args.guest_pc else None
         place = rundir.create()
     else:
         _only_simulated(args)
@@ -146,8 +146,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _finder() -> FinderOf:
+def _finder(args: argparse.Namespace) -> FinderOf:
     """What finds the code of the guests' accesses: the plugin, or without a compiler the monitor. Raises SetupError."""
+    if args.accel != "tcg":
+        raise SetupError("--guest-pc is done by a plugin of QEMU's TCG: leave out --accel")
     if compiler() is None:
         print(
             "no C compiler here (`apt-get install gcc`): QEMU's monitor is asked for the code of the first "

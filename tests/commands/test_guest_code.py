@@ -122,3 +122,6 @@ def test_a_trace_without_code_says_so(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "has no code of its guests" in capsys.readouterr().err
     assert cli.main(["record", "--guest-pc", "-o", str(tmp_path / "b.ntbt")]) == 2
     assert "--guest-pc is about guests in QEMU" in capsys.readouterr().err
+    kvm = ["record", "--guests", "qemu", "--accel", "kvm", "--guest-pc", "--kernel", str(path), "--qemu", "/bin/true"]
+    assert cli.main([*kvm, "-o", str(tmp_path / "b.ntbt")]) == 2
+    assert "--guest-pc is done by a plugin of QEMU's TCG" in capsys.readouterr().err

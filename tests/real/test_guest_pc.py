@@ -81,7 +81,7 @@ def test_probe_and_pingpong_agree_with_both_witnesses(
     with open_trace(run.path) as trace:
         code = attach(trace, [guest_image.modules])
         every_register_access_has_its_line(trace, code)
-        assert every_site_agrees_with_addr2line(trace, code, guest_image.modules) > 80
+        assert every_site_agrees_with_addr2line(trace, code, guest_image.modules) > 60
         for port in (0, 2):
             the_guests_mmiotrace_saw_the_same_pcs(trace, port)
         names = {one.function for one in code.counts()}
@@ -117,7 +117,7 @@ def test_the_tool_workload_and_its_windows(record: Callable[..., Recorded], gues
     with open_trace(run.path) as trace:
         code = attach(trace, [guest_image.modules])
         every_register_access_has_its_line(trace, code)
-        assert every_site_agrees_with_addr2line(trace, code, guest_image.modules) > 100
+        assert every_site_agrees_with_addr2line(trace, code, guest_image.modules) > 80
         windows = [code.frames(event.seq) or () for event in trace if event.kind in MMIO and event.bar]
         assert all(any(frame.module == "ntb_tool" and frame.line for frame in frames) for frames in windows)
 
