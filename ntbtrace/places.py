@@ -12,5 +12,11 @@ def cache() -> Path:
 
 
 def images() -> Path:
-    """The guest images, each a directory with its modules in `modules`."""
+    """The guest images, each a directory with its modules in `modules`, their source in `source`."""
     return cache() / "images"
+
+
+def in_images(name: str) -> list[Path]:
+    """The directories of this name in the guest images, that of the latest image first."""
+    found = [path for path in images().glob(f"*/{name}") if path.is_dir()]
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

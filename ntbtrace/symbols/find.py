@@ -7,18 +7,12 @@ from functools import cached_property
 from pathlib import Path
 
 from ntbtrace.errors import NtbTraceError, SetupError
-from ntbtrace.places import images
+from ntbtrace.places import in_images
 from ntbtrace.symbols.cache import cached_module
 from ntbtrace.symbols.elf import Module
 from ntbtrace.symbols.module import ModuleCode
 
 SUFFIXES = (".ko", ".ko.debug")
-
-
-def default_directories() -> list[Path]:
-    """The modules of the guest images in the cache, the latest first."""
-    found = [path for path in images().glob("*/modules") if path.is_dir()]
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 class ModuleFiles:
@@ -68,7 +62,7 @@ class ModuleFiles:
 
     @property
     def _looked_in(self) -> Sequence[Path]:
-        return self._directories or default_directories()
+        return self._directories or in_images("modules")
 
     @cached_property
     def _paths(self) -> dict[str, list[Path]]:

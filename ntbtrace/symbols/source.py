@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Source text: the lines of a file that DWARF names, from a directory of the user's (--source)."""
+"""Source text: lines of a file that DWARF names, from a directory of the user's (--source) or the guest image's."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 
 from ntbtrace.errors import SetupError
+from ntbtrace.places import in_images
 
 MAX_FILE = 16 << 20  # bytes
 
 
 class Sources:
-    """Files in `directories`: as DWARF names them, or without some of the directories that begin their paths."""
+    """Files in `directories` (the guest images' sources if there are none): as DWARF names them, or without some of the
+    directories that begin their paths.
+    """
 
-    def __init__(self, directories: Sequence[Path]) -> None:
+    def __init__(self, directories: Sequence[Path] = ()) -> None:
         """Raises SetupError for a directory that is none."""
         for directory in directories:
             if not directory.is_dir():
                 raise SetupError(f"--source {directory}: there is no such directory")
-        self._directories = directories
+        self._directories = directories or in_images("source")
         self._read = cache(self._lines)
 
     def path(self, file: str) -> Path | None:

@@ -23,7 +23,9 @@ RELEASE = "release"  # the file that holds the kernel's release
 
 @dataclass(frozen=True)
 class GuestImage:
-    """`kernel` and `initrd` for QEMU; `modules` holds the .ko files with DWARF, `release` the kernel's."""
+    """`kernel` and `initrd` for QEMU; `modules` holds the .ko files with DWARF, `source` what they were made of;
+    `release`: the kernel's.
+    """
 
     directory: Path
     release: str
@@ -39,6 +41,10 @@ class GuestImage:
     @property
     def modules(self) -> Path:
         return self.directory / "modules"
+
+    @property
+    def source(self) -> Path:
+        return self.directory / "source"
 
     @property
     def driver_header(self) -> Path:
@@ -125,6 +131,7 @@ def _make(versions: dict[str, str], packages: Path, work: Path, say: Callable[[s
     linux = modules.sources(root, work)
     say("compile the NTB and DMA drivers, ntb_perf_fixed and ntb_ecfg")
     modules.compile_modules(root, release, linux, work, made / "modules")
+    modules.keep_sources(linux, work, made / "source")
     shutil.copy(linux / modules.DRIVERS / "hw/idt/ntb_hw_idt.h", made)
     shutil.copy(root / f"boot/vmlinuz-{release}", made / "vmlinuz")
     say("write the initial RAM disk")
