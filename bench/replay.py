@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How many recorded accesses a second the model performs anew and compares, reading the file included."""
+"""How many recorded accesses a second the model performs anew and compares, reading the file included; and how long it
+takes to go back event by event.
+"""
 
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from table import Figure, report
 
 ROUNDS = 5
 LEAST_PER_SECOND = 300_000
+STEPS_BACK, MOST_SECONDS = 1000, 1
 RECORDINGS = {  # of simulated guests: words for `ntbtrace record`
     "ping-pong": ["--workload", "pingpong", "--count", "5000"],
     "window copy": ["--workload", "perf", "--size", str(1 << 20)],
@@ -33,6 +36,17 @@ def rate(path: Path) -> float:
     return accesses / elapsed
 
 
+def back(path: Path) -> float:
+    """Seconds for so many steps back, the state at hand after each, from a whole block into the one before it."""
+    with open_trace(path) as trace:
+        player = Player(trace)
+        player.run(trace.blocks[-1].first_seq + STEPS_BACK // 2)
+        start = perf_counter()
+        for _ in range(STEPS_BACK):
+            player.seek(player.position - 1)
+        return perf_counter() - start
+
+
 def measure() -> list[Figure]:
     figures = []
     with tempfile.TemporaryDirectory(prefix="ntbtrace-bench-") as directory, one_core():
@@ -44,6 +58,8 @@ def measure() -> list[Figure]:
                 sys.exit(f"bench: {done.stderr}")
             rates = [rate(path) for _ in range(ROUNDS)]
             figures.append(Figure(f"replay, {name}", median(rates), "accesses/s", LEAST_PER_SECOND))
+            seconds = median(back(path) for _ in range(ROUNDS))
+            figures.append(Figure(f"{STEPS_BACK:,} steps back, {name}", seconds, "s", MOST_SECONDS, at_most=True))
     return figures
 
 

@@ -3,6 +3,7 @@
 
 import sys
 
+import debugger
 import query
 import replay
 import roundtrip
@@ -10,4 +11,6 @@ import snapshot
 from table import report
 
 if __name__ == "__main__":
-    sys.exit(report([*roundtrip.measure(), *snapshot.measure(), *replay.measure(), *query.measure()]))
+    sys.exit(
+        report([*roundtrip.measure(), *snapshot.measure(), *replay.measure(), *query.measure(), *debugger.measure()])
+    )

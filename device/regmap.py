@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 DWORD = 0xFFFF_FFFF
+ANYTHING = ("*",)  # Register.moved_by
 
 
 class Access(Enum):
@@ -45,6 +46,10 @@ class Register:
 
     `read` and `write` name the methods that carry the side effects (endpoint.py, switch.py); without one the register
     is plain storage. `source` says which file proves it, or that it is inferred.
+
+    `moved_by`: what a guest writes, beside the register itself, that changes what it reads as: rows by their name, or
+    by their write method (all that have it), of the same function or of the switch; of any function behind a "*".
+    ANYTHING: it shows another register, chosen by a guest.
     """
 
     name: str
@@ -56,6 +61,7 @@ class Register:
     stride: int = 0
     read: str = ""
     write: str = ""
+    moved_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for i, one in enumerate(self.fields):
@@ -74,6 +80,11 @@ class Register:
             return
         for index in self.indices:
             yield self.name.format(index), self.offset + self.stride * index, index
+
+    @property
+    def known_as(self) -> tuple[str, str]:
+        """The names by which `moved_by` of other rows can mean this one."""
+        return self.name, self.write
 
     def mask(self, *access: Access) -> int:
         return sum(one.mask for one in self.fields if one.access in access)
@@ -167,3 +178,11 @@ def lanes(offset: int, size: int) -> Iterator[tuple[int, int, int, int]]:
         part = min(4 - shift, size - done)
         yield (offset + done) & ~3, 8 * shift, 8 * done, part
         done += part
+
+
+def several(offset: Any, size: Any) -> Any:
+    """An access to more than one register: what is said of it (target, status) is said of the first alone.
+
+    Of numbers, or of arrays of them.
+    """
+    return (offset & 3) + size > 4

@@ -100,6 +100,17 @@ class Space:
         read = self.reads[number]
         return self.regs[number] if read is None else read(number)
 
+    def look(self, number: int) -> int:
+        """What `load` would give; nobody is told."""
+        read = self.reads[number]
+        if read is None:
+            return self.regs[number]
+        told = self.told
+        target, status = told.target, told.status
+        value = read(number)
+        told.target, told.status = target, status
+        return value
+
     def save(self, number: int, value: int, lanes: int) -> None:
         """Write the lanes of a register; to a hole in the map nothing happens, and UNKNOWN."""
         told = self.told

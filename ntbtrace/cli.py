@@ -26,6 +26,7 @@ COMMANDS = {
     "info": "what a trace holds: guests, profile, duration, counts by kind, port and register",
     "show": "a trace in text, one decoded line an event; -f follows a running recording",
     "replay": "perform a trace on a fresh model and compare every answer and effect",
+    "repl": "the debugger: walk a trace forwards and backwards, with breakpoints on register writes",
     "stats": "counts of a trace by port, kind, status, register and window; what was refused",
     "registers": "the switch's registers: a list, one by name or address, and what a value in it means",
     "check": "read all of a trace: checksums, columns, index, order, causes",

@@ -86,11 +86,20 @@ def value_text(event: Event) -> str:
 
 
 class Renderer:
-    """Renders events in order; remembers each register's last known value, to show what a write changed."""
+    """Renders events in order; remembers each register's last known value, to show what a write changed.
 
-    def __init__(self, registers: RegisterTable, code: Callable[[int], str] = lambda seq: "") -> None:
-        """`code`: who made access `seq`, '' for nobody who is known."""
+    `held`: what a register (a target) held before the first of them, where that is known. `code`: who made access
+    `seq`, '' for nobody who is known.
+    """
+
+    def __init__(
+        self,
+        registers: RegisterTable,
+        held: Callable[[int], int | None] | None = None,
+        code: Callable[[int], str] = lambda seq: "",
+    ) -> None:
         self.registers = registers
+        self._held = held
         self._code = code
         self._known: dict[int, int] = {}  # target -> value
         self._seen: dict[int, int] = {}  # target -> mask of the bits that are known
@@ -120,6 +129,10 @@ class Renderer:
     def _fields(self, event: Event) -> list[str]:
         """What the access tells about the register's fields, compared with what was known before."""
         target, shift = event.target, shift_of(event)
+        if self._held is not None and target not in self._known:
+            held = self._held(target)
+            if held is not None:
+                self._known[target], self._seen[target] = held, (1 << 8 * REGISTER_BYTES) - 1
         value = event.value << shift & ((1 << 8 * REGISTER_BYTES) - 1)
         known, seen = self._known.get(target, 0), self._seen.get(target, 0)
         shown = []

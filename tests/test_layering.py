@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 # room -> the rooms and packages that it may import, besides the standard library, itself and ntbtrace.errors.
 # decode and render are helpers of the readers: what an event means, and its line of text.
 ALL = frozenset(("device", "event", "trace", "capture", "replay", "query", "repl", "exporters", "symbols",
-                 "decode", "render", "places", "numpy", "prompt_toolkit", "scapy", "construct",
+                 "decode", "render", "places", "progress", "numpy", "prompt_toolkit", "scapy", "construct",
                  "lz4", "elftools"))  # fmt: skip
 MAY_IMPORT = {
     "device": frozenset(),
@@ -25,10 +25,13 @@ MAY_IMPORT = {
     "trace": frozenset(("event", "query", "construct", "lz4", "numpy")),
     "decode": frozenset(("event", "trace")),
     "render": frozenset(("event", "trace", "decode")),
+    "progress": frozenset(("prompt_toolkit",)),
     "capture": frozenset(("device", "trace", "event", "query", "places", "numpy")),
     "replay": frozenset(("device", "trace", "event", "query", "decode", "numpy")),
     "symbols": frozenset(("trace", "event", "places", "numpy", "elftools")),
-    "repl": frozenset(("replay", "query", "symbols", "trace", "event", "decode", "render", "device", "prompt_toolkit")),
+    "repl": frozenset(
+        ("replay", "query", "symbols", "trace", "event", "decode", "render", "progress", "device", "prompt_toolkit")
+    ),
     "exporters": frozenset(("trace", "event", "query", "decode", "render", "device", "numpy", "scapy")),
     "commands": ALL,
     "ntbtrace": frozenset(("trace",)),  # the package itself: what a script needs first

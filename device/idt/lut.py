@@ -22,6 +22,14 @@ PART, VALID = (NT["LUTUDATA"].register.field_mask(name) for name in ("PART", "VA
 STORED = tuple(BEHIND[f"LUT2{half}DATA0"].register.mask(Access.RW) for half in "LMU")
 IDS = {bar: tuple(BEHIND[f"LUT{bar}{half}DATA0"].id for half in "LMU") for bar in LUTS}
 
+# by id of an entry's word: where it stands in `lut`
+PLACES = {
+    ids[half] + index: 3 * (LUTS[bar] * ENTRIES + index) + half
+    for bar, ids in IDS.items()
+    for half in range(3)
+    for index in range(ENTRIES)
+}
+
 
 class Entry(NamedTuple):
     address: int
@@ -38,6 +46,9 @@ class Lut(Link):
         at = 3 * (LUTS[bar] * ENTRIES + index)
         low, high, upper = self.lut[at : at + 3]
         return Entry(high << 32 | low, (upper & PART) // (PART & -PART), bool(upper & VALID))
+
+    def look_lut(self, at: int) -> int:
+        return self.lut[at]
 
     def read_lutdata(self, number: int) -> int:
         at = self._place(number)

@@ -6,7 +6,7 @@ specifications. What neither proves has no reset value (unproven), or says "infe
 """
 
 from device.idt.chips import FAMILY_PORTS
-from device.regmap import Access, Field, Register, word
+from device.regmap import ANYTHING, Access, Field, Register, word
 
 RO, RW, RW1C, WO = Access.RO, Access.RW, Access.RW1C, Access.WO
 
@@ -23,6 +23,17 @@ SIZE_CFG = REGISTERS_BYTES.bit_length() - 1  # ntb_hw_idt.h: IDT_BARSETUP_SIZE_C
 
 BARS = tuple(range(6))
 MESSAGES = tuple(range(4))
+# Register.moved_by: who changes the bells; who changes what interrupts; what shows an entry of a lookup table
+BELLS = ("*write_outdbellset", "*write_indbellsts")
+CAUSES = (
+    "write_interrupts",
+    "write_command",
+    *BELLS,
+    "*write_outmsg",
+    "*write_gsignal",
+    "write_events",
+    "write_temperature",
+)
 EVENT_BITS = (("MSG", 0), ("DBELL", 1), ("SEVENT", 3), ("TMPSENSOR", 7))
 
 
@@ -40,7 +51,7 @@ ROWS = (
               Field("BME", 2, reset=0, doc="Bus master enable"), Field("PERRE", 6, reset=0), Field("SERRE", 8, reset=0),
               Field("INTXD", 10, reset=0, doc="INTx disable"), Field("INTS", 19, 1, RO, 0, "INTx is asserted"),
               Field("CAPL", 20, 1, RO, 1, "Has a capability list")),
-             "Command and status.", f"{PCI} 6.2.2, 6.2.3; {HEADER}: IDT_NT_PCICMDSTS", write="write_command"),
+             "Command and status.", f"{PCI} 6.2.2, 6.2.3; {HEADER}: IDT_NT_PCICMDSTS", write="write_command", moved_by=CAUSES),
     Register("CLASSREV", 0x008, (Field("REVISION", 0, 8, RO), Field("CLASS", 8, 24, RO, 0x068000)),
              "Class: bridge, other.", f"{PCI} 6.2.1; {HEADER}: IDT_PCI_DEVICE_IDS"),
     Register("CACHEHDR", 0x00C, (Field("CLS", 0, 8, RW, 0), Field("LTIMER", 8, 8, RO, 0), Field("HDR", 16, 8, RO, 0)),
@@ -84,13 +95,13 @@ ROWS = (
     Register("ECFGADDR", 0x0F8, (Field("REG", 0, 12, RW, 0),), "Offset of the register behind ECFGDATA.",
              "inferred: the family's pair for hosts without extended configuration space"),
     Register("ECFGDATA", 0x0FC, word(), "The register at ECFGADDR.", "inferred",
-             read="read_ecfgdata", write="write_ecfgdata"),
+             read="read_ecfgdata", write="write_ecfgdata", moved_by=ANYTHING),
     Register("NTCTL", 0x400, _flags(RW, ("IDPROTDIS", 0), ("CPEN", 1), ("RNS", 2), ("ATP", 3)),
              "NT endpoint control. CPEN lets completions through; IDPROTDIS makes the mapping table needless.", f"{HEADER}: IDT_NT_NTCTL; ntb_hw_idt.c: idt_ntb_local_link_enable",
              write="write_link"),
     Register("NTINTSTS", 0x404, (*_flags(RO, *EVENT_BITS[:2], reset=0), *_flags(RW1C, *EVENT_BITS[2:], reset=0)),
              "Interrupt causes. MSG and DBELL follow their own status registers.", f"{HEADER}: IDT_NT_NTINTSTS; ntb_hw_idt.c: idt_thread_isr",
-             write="write_interrupts"),
+             write="write_interrupts", moved_by=CAUSES),
     Register("NTINTMSK", 0x408, _flags(RW, *EVENT_BITS, reset=1),
              "Interrupt masks. Masked at reset: inferred from idt_init_isr, which unmasks.", f"{HEADER}: IDT_NT_NTINTMSK",
              write="write_interrupts"),
@@ -101,16 +112,18 @@ ROWS = (
     Register("OUTDBELLSET", 0x420, word(WO, 0, "DBELL"), "A one sets that bit of the global doorbell register.",
              f"{HEADER}: IDT_NT_OUTDBELLSET; ntb_hw_idt.c: idt_ntb_peer_db_set", write="write_outdbellset"),
     Register("INDBELLSTS", 0x428, word(RW1C, 0, "DBELL"), "The global doorbells as this port sees them; a one clears.",
-             f"{HEADER}: IDT_NT_INDBELLSTS; ntb_hw_idt.c: idt_ntb_db_clear", read="read_indbellsts", write="write_indbellsts"),
+             f"{HEADER}: IDT_NT_INDBELLSTS; ntb_hw_idt.c: idt_ntb_db_clear", read="read_indbellsts", write="write_indbellsts", moved_by=BELLS),
     Register("INDBELLMSK", 0x42C, word(RW, None, "DBELL"), "Doorbells that do not interrupt this port.",
              f"{HEADER}: IDT_NT_INDBELLMSK; ntb_hw_idt.c: idt_ntb_db_set_mask", write="write_interrupts"),
     Register("OUTMSG{}", 0x430, word(RW, None, "DATA"), "Sends a message to the register that SWPxMSGCTLy routes it to.",
              f"{HEADER}: IDT_NT_OUTMSG0 ff.; ntb_hw_idt.c: idt_ntb_peer_msg_write", MESSAGES, 4, write="write_outmsg"),
-    Register("INMSG{}", 0x440, word(RO, None, "DATA"), "The message received.", f"{HEADER}: IDT_NT_INMSG0 ff.", MESSAGES, 4),
+    Register("INMSG{}", 0x440, word(RO, None, "DATA"), "The message received.", f"{HEADER}: IDT_NT_INMSG0 ff.", MESSAGES, 4,
+             moved_by=("*write_outmsg",)),
     Register("INMSGSRC{}", 0x450, (Field("SRC", 0, 3, RO, None, "The sender's partition"),), "Who sent it.",
-             f"{HEADER}: IDT_NT_INMSGSRC0 ff.; ntb_hw_idt.c: idt_ntb_msg_read", MESSAGES, 4),
+             f"{HEADER}: IDT_NT_INMSGSRC0 ff.; ntb_hw_idt.c: idt_ntb_msg_read", MESSAGES, 4, moved_by=("*write_outmsg",)),
     Register("MSGSTS", 0x460, (Field("OUTMSG", 0, 4, RW1C, 0, "A message was refused"), Field("INMSG", 16, 4, RW1C, 0, "A message is in")),
-             "Message status, a bit a register.", f"{HEADER}: IDT_NT_MSGSTS, IDT_OUTMSG_MASK, IDT_INMSG_MASK", write="write_interrupts"),
+             "Message status, a bit a register.", f"{HEADER}: IDT_NT_MSGSTS, IDT_OUTMSG_MASK, IDT_INMSG_MASK", write="write_interrupts",
+             moved_by=("*write_outmsg",)),
     Register("MSGSTSMSK", 0x464, (Field("OUTMSG", 0, 4), Field("INMSG", 16, 4)),
              "Message status that does not interrupt.", f"{HEADER}: IDT_NT_MSGSTSMSK", write="write_interrupts"),
     Register("BARSETUP{}", 0x470, (
@@ -118,33 +131,34 @@ ROWS = (
         Field("SIZE", 4, 6, values={12: "CFG"}, doc="log2 of the size in bytes"), Field("MODE", 10, values={1: "CFG"}),
         Field("ATRAN", 11, 2, values={0: "DIR", 1: "LUT12", 2: "LUT24"}),
         Field("TPART", 13, 3, doc="Target partition"), Field("EN", 31)),
-             "What the BAR is; set from the profile at reset.", f"{HEADER}: IDT_NT_BARSETUP0 ff.; ntb_hw_idt.c: idt_scan_mws", BARS, 0x10, write="write_window"),
+             "What the BAR is; set from the profile at reset.", f"{HEADER}: IDT_NT_BARSETUP0 ff.; ntb_hw_idt.c: idt_scan_mws", BARS, 0x10, write="write_window",
+             moved_by=("*write_inbound",)),
     Register("BARLIMIT{}", 0x474, word(RW, None, "ADDRESS"), "First bus address behind the window; 0 closes it.",
-             f"{HEADER}: IDT_NT_BARLIMIT0 ff.; ntb_hw_idt.c: idt_ntb_peer_mw_set_trans", BARS, 0x10, write="write_window"),
+             f"{HEADER}: IDT_NT_BARLIMIT0 ff.; ntb_hw_idt.c: idt_ntb_peer_mw_set_trans", BARS, 0x10, write="write_window", moved_by=("*write_inbound",)),
     Register("BARLTBASE{}", 0x478, word(RW, None, "ADDRESS"), "Translated address, lower half.",
-             f"{HEADER}: IDT_NT_BARLTBASE0 ff.", BARS, 0x10, write="write_window"),
+             f"{HEADER}: IDT_NT_BARLTBASE0 ff.", BARS, 0x10, write="write_window", moved_by=("*write_inbound",)),
     Register("BARUTBASE{}", 0x47C, word(RW, None, "ADDRESS"), "Translated address, upper half.",
-             f"{HEADER}: IDT_NT_BARUTBASE0 ff.", BARS, 0x10, write="write_window"),
+             f"{HEADER}: IDT_NT_BARUTBASE0 ff.", BARS, 0x10, write="write_window", moved_by=("*write_inbound",)),
     Register("NTMTBLADDR", 0x4D0, (Field("INDEX", 0, 6, RW, 0),), "Entry of the mapping table behind NTMTBLDATA.",
              f"{HEADER}: IDT_NT_NTMTBLADDR, IDT_MTBL_ENTRY_CNT"),
     Register("NTMTBLSTS", 0x4D4, word(RO), "Mapping table status.", f"{HEADER}: IDT_NT_NTMTBLSTS"),
     Register("NTMTBLDATA", 0x4D8, word(), "The entry of the mapping table at NTMTBLADDR.",
-             f"{HEADER}: IDT_NT_NTMTBLDATA", read="read_mtbldata", write="write_mtbldata"),
+             f"{HEADER}: IDT_NT_NTMTBLDATA", read="read_mtbldata", write="write_mtbldata", moved_by=("NTMTBLADDR", "NTMTBL{}")),
     Register("REQIDCAP", 0x4DC, (Field("REQID", 0, 16, RO, None, "Bus, device, function"),),
              "Requester id that the function captured. The transports do not carry it: zero.", f"{HEADER}: IDT_NT_REQIDCAP"),
     Register("LUTOFFSET", 0x4E0, (Field("INDEX", 0, 5), Field("BAR", 8, 3)), "Entry of the lookup tables behind LUTLDATA, LUTMDATA and LUTUDATA.",
              f"{HEADER}: IDT_NT_LUTOFFSET; ntb_hw_idt.c: idt_ntb_peer_mw_set_trans"),
     Register("LUTLDATA", 0x4E4, word(), "The entry's translated address, lower half.", f"{HEADER}: IDT_NT_LUTLDATA",
-             read="read_lutdata", write="write_lutdata"),
+             read="read_lutdata", write="write_lutdata", moved_by=("LUTOFFSET", *(f"LUT{bar}LDATA{{}}" for bar in (2, 4)), "*write_inbound")),
     Register("LUTMDATA", 0x4E8, word(), "The entry's translated address, upper half.", f"{HEADER}: IDT_NT_LUTMDATA",
-             read="read_lutdata", write="write_lutdata"),
+             read="read_lutdata", write="write_lutdata", moved_by=("LUTOFFSET", *(f"LUT{bar}MDATA{{}}" for bar in (2, 4)), "*write_inbound")),
     Register("LUTUDATA", 0x4EC, LUT_UPPER, "The entry's target partition.", f"{HEADER}: IDT_NT_LUTUDATA",
-             read="read_lutdata", write="write_lutdata"),
+             read="read_lutdata", write="write_lutdata", moved_by=("LUTOFFSET", *(f"LUT{bar}UDATA{{}}" for bar in (2, 4)), "*write_inbound")),
     Register("NTUEEM", 0x4F0, word(), "Uncorrectable error emulation.", f"{HEADER}: IDT_NT_NTUEEM"),
     Register("NTCEEM", 0x4F4, word(), "Correctable error emulation.", f"{HEADER}: IDT_NT_NTCEEM"),
     Register("GASAADDR", 0xFF8, (Field("ADDR", 0, 18, RW, 0),), "Global address behind GASADATA.", f"{HEADER}: IDT_NT_GASAADDR"),
     Register("GASADATA", 0xFFC, word(), "The register at GASAADDR in the global space.",
-             f"{HEADER}: IDT_NT_GASADATA; ntb_hw_idt.c: idt_sw_read", read="read_gasadata", write="write_gasadata"),
+             f"{HEADER}: IDT_NT_GASADATA; ntb_hw_idt.c: idt_sw_read", read="read_gasadata", write="write_gasadata", moved_by=ANYTHING),
 )  # fmt: skip
 
 # Entries that stand behind an indirect pair: they have ids, so that a search finds every way to them, but no address;
@@ -157,7 +171,8 @@ BEHIND = (
              f"{HEADER}: IDT_NTMTBLDATA_*; ntb_hw_idt.c: idt_ntb_local_link_enable", tuple(range(MAP_ENTRIES)), 4),
     *(
         Register(f"LUT{bar}{half}DATA{{}}", base, fields, f"Entry of the lookup table of BAR{bar}: {what}.",
-                 f"{HEADER}: IDT_NT_LUT{half}DATA; ntb_hw_idt.c: idt_ntb_peer_mw_set_trans", tuple(range(LUT_ENTRIES)), 12)
+                 f"{HEADER}: IDT_NT_LUT{half}DATA; ntb_hw_idt.c: idt_ntb_peer_mw_set_trans", tuple(range(LUT_ENTRIES)), 12,
+                 moved_by=("*write_inbound",))
         for bar, base in ((2, 0x200), (4, 0x400))
         for half, base, fields, what in (
             ("L", base, word(), "translated address, lower half"),

@@ -3,7 +3,8 @@
 
 `endpoints` are the NT functions by port; `functions` all by (port, function), a DMA engine (plx/) being function 1.
 Switch events stand in events.py, the temperature sensor in temperature.py; doorbells are in the global register
-GDBELLSTS (doorbells.py), the mapping table of requester ids is `mapping` (link.py).
+GDBELLSTS (doorbells.py), the mapping table of requester ids is `mapping` (link.py). To be looked at:
+state.py, views.py, obstacles.py, sources.py.
 """
 
 import json
@@ -17,6 +18,8 @@ from device.idt.endpoint import Endpoint
 from device.idt.events import FAILOVERS, Events
 from device.idt.maps import SWITCH, SWITCH_OWNER
 from device.idt.nt_registers import MAP_ENTRIES, MESSAGES, PORT_INDEX
+from device.idt.obstacles import Obstacles
+from device.idt.sources import Sources
 from device.idt.switch_registers import BASE, END
 from device.idt.temperature import ROOM, Temperature
 from device.plx.engine import Engine
@@ -34,7 +37,7 @@ _HEAD = Struct("<4s8sI")  # magic, digest of the profile, what the temperature s
 _MAGIC = b"IDT1"
 
 
-class IdtSwitch(Events, Temperature):
+class IdtSwitch(Events, Temperature, Obstacles, Sources):
     """One switch; see device/__init__.py for what every switch offers."""
 
     profile: Profile

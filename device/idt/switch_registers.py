@@ -22,8 +22,10 @@ def _mask(name: str, offset: int, doc: str) -> Register:
                     write="write_events")  # fmt: skip
 
 
-def _status(name: str, offset: int, doc: str, write: str = "write_events") -> Register:
-    return Register(name, offset, word(RW1C, 0, "STS"), doc, f"{HEADER}: IDT_SW_{name}", write=write)
+def _status(name: str, offset: int, doc: str, moved_by: tuple[str, ...] = ()) -> Register:
+    return Register(
+        name, offset, word(RW1C, 0, "STS"), doc, f"{HEADER}: IDT_SW_{name}", write="write_events", moved_by=moved_by
+    )
 
 
 ROWS = (
@@ -50,7 +52,7 @@ ROWS = (
     Register("SWPORT{}FCTL", 0x3E208, word(), "Port failover control.", f"{HEADER}: IDT_SW_SWPORTxFCTL", FAMILY_PORTS, 0x20),
     Register("SESTS", 0x3EC00, tuple(Field(name, lsb, 1, RW1C if name == "FOVR" else RO, 0) for name, lsb in EVENTS),
              "Switch events that are pending and not masked in their own registers; FOVR has no other status register and is cleared here (inferred).",
-             f"{HEADER}: IDT_SW_SESTS; ntb_hw_idt.c: idt_se_isr", read="read_sests", write="write_sests"),
+             f"{HEADER}: IDT_SW_SESTS; ntb_hw_idt.c: idt_se_isr", read="read_sests", write="write_sests", moved_by=("write_events", "*write_gsignal")),
     Register("SEMSK", 0x3EC04, tuple(Field(name, lsb, 1, RW, 1) for name, lsb in EVENTS),
              "Switch events that do not interrupt.", f"{HEADER}: IDT_SW_SEMSK, IDT_SEMSK_*; reset inferred from ntb_hw_idt.c: idt_init_link", write="write_events"),
     _mask("SEPMSK", 0x3EC08, "Partitions that get no switch events."),
@@ -63,9 +65,10 @@ ROWS = (
     _status("SEHRSTSTS", 0x3EC24, "Partitions that had a hot reset."),
     _mask("SEHRSTMSK", 0x3EC28, "Partitions whose hot reset is no event."),
     _mask("SEFOVRMSK", 0x3EC2C, "Partitions whose failover is no event."),
-    _status("SEGSIGSTS", 0x3EC30, "Partitions that signalled by NTGSIGNAL."),
+    _status("SEGSIGSTS", 0x3EC30, "Partitions that signalled by NTGSIGNAL.", ("*write_gsignal",)),
     _mask("SEGSIGMSK", 0x3EC34, "Partitions whose signal is no event."),
-    Register("GDBELLSTS", 0x3EC3C, word(RO, 0, "DBELL"), "The global doorbell register.", f"{HEADER}: IDT_SW_GDBELLSTS"),
+    Register("GDBELLSTS", 0x3EC3C, word(RO, 0, "DBELL"), "The global doorbell register.", f"{HEADER}: IDT_SW_GDBELLSTS",
+             moved_by=("*write_outdbellset", "*write_indbellsts")),
     *(
         Register("SWP{}MSGCTL" + str(y), 0x3EE00 + 0x20 * y, (Field("REG", 0, 2, RW), Field("PART", 4, 3, RW)),
                  "Where a partition's outbound message goes: inbound register and partition.",
@@ -82,10 +85,11 @@ ROWS = (
              "Temperature sensor: thresholds in half degrees Celsius, power down.", f"{HEADER}: IDT_SW_TMPCTL; ntb_hw_idt.c: idt_init_temp",
              write="write_temperature"),
     Register("TMPSTS", 0x3F1D8, (Field("TEMP", 0, 8, RO), Field("LTEMP", 8, 8, RO), Field("HTEMP", 16, 8, RO)),
-             "Temperature now, lowest and highest, in half degrees Celsius.", f"{HEADER}: IDT_SW_TMPSTS; ntb_hw_idt.c: idt_read_temp"),
+             "Temperature now, lowest and highest, in half degrees Celsius.", f"{HEADER}: IDT_SW_TMPSTS; ntb_hw_idt.c: idt_read_temp", moved_by=("write_temperature",)),
     Register("TMPALARM", 0x3F1DC, (Field("LTEMP", 8, 8, RW, 0xFF), Field("HTEMP", 16, 8, RW, 0), Field("IRQ", 24, 6, RW1C, 0)),
              "Lowest and highest temperature, written to begin anew; alarms: a bit a threshold crossed, upwards LTH MTH HTH, then downwards (order inferred).",
-             f"{HEADER}: IDT_SW_TMPALARM; ntb_hw_idt.c: idt_write_temp; resets inferred from idt_sysfs_reset_hist", write="write_temperature"),
+             f"{HEADER}: IDT_SW_TMPALARM; ntb_hw_idt.c: idt_write_temp; resets inferred from idt_sysfs_reset_hist", write="write_temperature",
+             moved_by=("write_temperature",)),
     Register("TMPADJ", 0x3F1E0, (Field("OFFSET", 0, 8, RW, 0),), "Added to what the sensor measures; signed.",
              f"{HEADER}: IDT_SW_TMPADJ; ntb_hw_idt.c: idt_read_temp", write="write_temperature"),
     _plain("TSSLOPE", 0x3F1E4, "Temperature sensor slope."),

@@ -62,7 +62,7 @@ class Windows(Lut):
         switch.target = 0
         end, base, port, status = self.ways.get(bar) or self._find_way(bar)
         if status == _LUT:
-            end, base, port, status = self._entry_way(bar, offset)
+            end, base, port, status = self.entry_way(bar, offset)
         if status == _OK:
             if size in _MASKS and 0 <= offset <= end - size:
                 switch.status = _OK
@@ -77,7 +77,7 @@ class Windows(Lut):
         switch.target = 0
         end, base, port, status = self.ways.get(bar) or self._find_way(bar)
         if status == _LUT:
-            end, base, port, status = self._entry_way(bar, offset)
+            end, base, port, status = self.entry_way(bar, offset)
         if status == _OK:
             if size in _MASKS and 0 <= offset <= end - size:
                 switch.status = _OK
@@ -102,7 +102,7 @@ class Windows(Lut):
                 return _CLOSED, 0, 0, 0
             end, base, port, status = self.ways.get(bar) or self._find_way(bar)
             if status == _LUT:
-                end, base, port, status = self._entry_way(bar, offset)
+                end, base, port, status = self.entry_way(bar, offset)
             if status == _OK and offset >= end:
                 status = _LIMIT
             if status != _OK:
@@ -113,10 +113,11 @@ class Windows(Lut):
     def _find_way(self, bar: int) -> Way:
         if bar not in self.windows:
             return 0, 0, 0, _UNKNOWN
-        way = self.ways[bar] = self._way(bar)
+        way = self.ways[bar] = self.way(bar)
         return way
 
-    def _way(self, bar: int) -> Way:
+    def way(self, bar: int) -> Way:
+        """What the registers say now of a BAR that the function has."""
         regs = self.regs
         at = SETUP_STRIDE * bar
         setup = regs[SETUP0 + at]
@@ -127,16 +128,30 @@ class Windows(Lut):
             return 0, 0, 0, _CLOSED
         if kind is not DIRECT:
             return 0, 0, 0, _LUT if bar in LUTS else _CLOSED
-        limit = regs[LIMIT0 + at]
-        if self.windows[bar].width == 64:
-            limit |= regs[LIMIT0 + at + SETUP_STRIDE] << 32
+        limit = self.limit(bar)
         port = self._peer((setup & TPART) // (TPART & -TPART))
         if not limit or port is None:
             return 0, 0, 0, _CLOSED
         end = min(self.sizes[bar], limit - self.bus_address(bar))
-        return end, regs[UTBASE0 + at] << 32 | regs[LTBASE0 + at], port, _OK
+        return end, self.translated(bar), port, _OK
 
-    def _entry_way(self, bar: int, offset: int) -> Way:
+    def limit(self, bar: int) -> int:
+        """The first bus address behind a direct window; 0: it is closed."""
+        at = LIMIT0 + SETUP_STRIDE * bar
+        upper = self.regs[at + SETUP_STRIDE] if self.windows[bar].width == 64 else 0
+        return upper << 32 | self.regs[at]
+
+    def translated(self, bar: int) -> int:
+        """Where the start of a direct window leads."""
+        at = SETUP_STRIDE * bar
+        return self.regs[UTBASE0 + at] << 32 | self.regs[LTBASE0 + at]
+
+    @property
+    def decodes_memory(self) -> bool:
+        """Memory space is enabled: accesses to the BARs come in at all."""
+        return bool(self.regs[COMMAND] & MAE)
+
+    def entry_way(self, bar: int, offset: int) -> Way:
         """The way through the entry of the lookup table that `offset` falls on."""
         kind = TYPES[self.regs[SETUP0 + SETUP_STRIDE * bar] & ATRAN]
         part = self.sizes[bar] // kind.parts

@@ -33,7 +33,7 @@ ROWS = (
               Field("PERRE", 6, reset=0), Field("SERRE", 8, reset=0), Field("INTXD", 10, reset=0, doc="INTx disable"),
               Field("INTS", 19, 1, RO, 0, "INTx is asserted"), Field("CAPL", 20, 1, RO, 0, "Has a capability list")),
              "Command and status. Without bus master the engine stands still.", f"{PCI} 6.2.2, 6.2.3; {DRIVER}: plx_dma_probe",
-             write="write_interrupts"),
+             write="write_interrupts", moved_by=("write_interrupts", "write_ctrl")),
     Register("PLX_CLASSREV", 0x008, (Field("REVISION", 0, 8, RO), Field("CLASS", 8, 24, RO, CLASS)),
              "Class: system peripheral, other.", f"{PCI} 6.2.1; {DRIVER}: plx_dma_pci_tbl"),
     Register("PLX_CACHEHDR", 0x00C, (Field("CLS", 0, 8, RW, 0), Field("LTIMER", 8, 8, RO, 0), Field("HDR", 16, 8, RO, 0)),
@@ -89,7 +89,7 @@ ROWS = (
         *(Field(name, STATUS_SHIFT + lsb, 1, RW1C, 0) for name, lsb in EVENTS)),
              "INTR_CTRL, which events interrupt, and INTR_STATUS, which happened. DESC_DONE comes when a descriptor asks for "
              "it, and needs no enable. PAUSE_DONE and IMM_PAUSE_DONE of the status are inferred from their enables.",
-             f"{DRIVER}: PLX_REG_INTR_CTRL, PLX_REG_INTR_STATUS, plx_dma_isr", write="write_interrupts"),
+             f"{DRIVER}: PLX_REG_INTR_CTRL, PLX_REG_INTR_STATUS, plx_dma_isr", write="write_interrupts", moved_by=("write_ctrl",)),
 )  # fmt: skip
 
 PLX = RegisterMap("plx", 0xC01, ROWS)

@@ -4,8 +4,8 @@
 import argparse
 from pathlib import Path
 
-from ntbtrace.commands.progress import progress
 from ntbtrace.errors import TraceFormatError
+from ntbtrace.progress import progress
 from ntbtrace.text import plain
 from ntbtrace.trace import open_trace
 from ntbtrace.trace.reader import Source

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ntbtrace.commands.code import code_arguments, guests_code
-from ntbtrace.commands.progress import progress
 from ntbtrace.commands.range import chosen_range, range_arguments
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.exporters.pcapng import write_pcapng
+from ntbtrace.progress import progress
 from ntbtrace.query import parse
 from ntbtrace.text import plain
 from ntbtrace.trace import open_trace

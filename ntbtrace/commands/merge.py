@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ntbtrace import __version__
-from ntbtrace.commands.progress import progress
 from ntbtrace.errors import SetupError
+from ntbtrace.progress import progress
 from ntbtrace.render import seconds
 from ntbtrace.text import plain
 from ntbtrace.trace import open_trace

@@ -2,10 +2,10 @@
 """Types of command line options that several commands share."""
 
 import argparse
-import re
 import sys
 from dataclasses import dataclass
-from decimal import Decimal
+
+from ntbtrace.query.times import parse_time
 
 
 def natural(text: str) -> int:
@@ -19,9 +19,6 @@ def natural(text: str) -> int:
     return number
 
 
-UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-
-
 @dataclass(frozen=True)
 class Time:
     """ns since the start of a recording."""
@@ -31,9 +28,9 @@ class Time:
 
 def position(text: str) -> int | Time:
     """A place in a trace: an event's number, or a time since the start with its unit (0.25s, 90us)."""
-    found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(s|ms|us|ns)", text)
-    if found:
-        return Time(int(Decimal(found[1]) * UNITS[found[2]]))
+    ns = parse_time(text)
+    if ns is not None:
+        return Time(ns)
     try:
         return natural(text)
     except argparse.ArgumentTypeError as error:

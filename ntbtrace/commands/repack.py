@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from ntbtrace.commands.progress import progress
+from ntbtrace.progress import progress
 from ntbtrace.text import plain
 from ntbtrace.trace import open_trace
 from ntbtrace.trace.repack import repack

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import device
-from ntbtrace.commands.divergence import describe
-from ntbtrace.commands.progress import progress
 from ntbtrace.event import EFFECTS, STIMULI
+from ntbtrace.progress import progress
 from ntbtrace.render import kind_name
+from ntbtrace.repl.divergence import describe
 from ntbtrace.replay.divergence import Divergence
 from ntbtrace.replay.player import Player
 from ntbtrace.trace import Trace, open_trace

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         elif args.form == "csv":
             rows.print_csv(chosen, trace.registers, code, flush=args.follow)
         else:
-            renderer = Renderer(trace.registers) if code is None else Renderer(trace.registers, code.text)
+            renderer = Renderer(trace.registers) if code is None else Renderer(trace.registers, code=code.text)
             _print(chosen, renderer, flush=args.follow)
     return 0
 

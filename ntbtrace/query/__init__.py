@@ -9,5 +9,6 @@ ntbtrace.query.columns evaluates the same on whole blocks.
 """
 
 from ntbtrace.query.expression import Expression, parse
+from ntbtrace.query.parser import Asking
 
-__all__ = ["Expression", "parse"]
+__all__ = ["Asking", "Expression", "parse"]

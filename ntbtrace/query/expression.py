@@ -6,9 +6,10 @@ from functools import cached_property
 
 from ntbtrace.event import Event
 from ntbtrace.query.nodes import Node
-from ntbtrace.query.one import compile_node
-from ntbtrace.query.parser import Names, Parser
+from ntbtrace.query.one import Moment, compile_node
+from ntbtrace.query.parser import Asking, Names, Parser
 from ntbtrace.query.skip import Contents, verdict
+from ntbtrace.query.state import asks, needs_event, without
 
 
 class Expression:
@@ -30,13 +31,32 @@ class Expression:
         """False when what is known of a block rules every event in it out."""
         return verdict(self.root, contents).may_be_true
 
+    @cached_property
+    def asks_device(self) -> bool:
+        """It needs `at`: its value is not in the event alone."""
+        return asks(self.root)
+
+    @cached_property
+    def needs_event(self) -> bool:
+        """It has a value only for an event; else the device is enough."""
+        return needs_event(self.root)
+
+    @cached_property
+    def without_device(self) -> "Expression":
+        """One on the event alone, true wherever this one is."""
+        return Expression(self.text, without(self.root)) if self.asks_device else self
+
+    def at(self, moment: Moment) -> Callable[[Event], int | None]:
+        """Its value for the event that `moment` is around."""
+        return compile_node(self.root, moment)
+
     def __str__(self) -> str:
         return self.text
 
 
-def parse(text: str, names: Names) -> Expression:
-    """The expression in `text`; `names` are the trace's registers.
+def parse(text: str, names: Names, asking: Asking = Asking.NOTHING) -> Expression:
+    """The expression in `text`; `names` are the trace's registers; `asking`: what it may ask the device.
 
     Raises NtbTraceError that says where, and which names there are near a wrong one.
     """
-    return Expression(text, Parser(text, names).parse())
+    return Expression(text, Parser(text, names, asking).parse())

@@ -106,6 +106,26 @@ class InCode(NamedTuple):
     source: CodeSource
 
 
+class Moved(NamedTuple):
+    """old or new (`after`): what the register that a breakpoint is about held before the event, holds after it; or its
+    field, by register id its lowest bit and width. Only known where there is a device (query.state.Moment).
+    """
+
+    after: bool
+    places: tuple[tuple[int, int, int], ...] | None = None
+
+
+class Held(NamedTuple):
+    """$REG, $2:REG.FIELD: what bits `lsb` to `lsb + width - 1` of a register hold after the event. `owner` None: the
+    register of the event's port, or of the switch. Only known where there is a device.
+    """
+
+    owner: int | None
+    id: int
+    lsb: int
+    width: int
+
+
 class Unary(NamedTuple):
     """`op`: '-' or '~'."""
 
@@ -140,4 +160,16 @@ class Logic(NamedTuple):
     operands: "tuple[Node, ...]"
 
 
-Node = Number | Name | FieldOf | IsRegister | OfCode | InCode | Unary | Binary | Compare | Not | Logic
+Node = Number | Name | FieldOf | IsRegister | OfCode | InCode | Moved | Held | Unary | Binary | Compare | Not | Logic
+
+
+def children(node: Node) -> "tuple[Node, ...]":
+    """The nodes that a node is made of."""
+    match node:
+        case Unary(_, operand) | Not(operand):
+            return (operand,)
+        case Binary(_, left, right) | Compare(_, left, right):
+            return left, right
+        case Logic(_, operands):
+            return operands
+    return ()

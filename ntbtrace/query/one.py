@@ -3,6 +3,7 @@
 
 import operator
 from collections.abc import Callable
+from typing import Protocol
 
 from ntbtrace.event import ACCESSES, NO_BAR, NO_ENDPOINT, WITH_BAR, WITH_STATUS, Event, function_of, port_of
 from ntbtrace.query.nodes import (
@@ -11,9 +12,11 @@ from ntbtrace.query.nodes import (
     Column,
     Compare,
     FieldOf,
+    Held,
     InCode,
     IsRegister,
     Logic,
+    Moved,
     Name,
     Node,
     Not,
@@ -59,8 +62,25 @@ COLUMNS: dict[Column, Value] = {
 }
 
 
-def compile_node(node: Node) -> Value:
-    """A function that gives the node's value for an event, None for nothing."""
+class Moment(Protocol):
+    """The device around the event that is tested."""
+
+    def moved(self, after: bool) -> tuple[int, int] | None:
+        """Id and value, before or `after` the event, of the register that the breakpoint is about."""
+
+    def held(self, owner: int | None, number: int) -> int | None:
+        """What the register with id `number` holds after the event; `owner` None: that of the event's port, or of the
+        switch."""
+
+
+def compile_node(node: Node, moment: Moment | None = None) -> Value:
+    """A function that gives the node's value for an event, None for nothing. Where the device is asked, `moment` is
+    what it is like around the event that the function is called with.
+    """
+
+    def inside(one: Node) -> Value:
+        return compile_node(one, moment)
+
     match node:
         case Number(value):
             return lambda event: value
@@ -74,21 +94,47 @@ def compile_node(node: Node) -> Value:
             return lambda event: source.value(column, source.number(event.seq))
         case InCode(test, source):
             return lambda event: int(test(source.number(event.seq)))
+        case Moved(after, places) if moment is not None:
+            return _moved(moment, after, places)
+        case Held(owner, number, lsb, width) if moment is not None:
+            return _held(moment, owner, number, lsb, width)
         case Unary(op, operand):
-            return _unary(op, compile_node(operand))
+            return _unary(op, inside(operand))
         case Binary(op, left, right):
-            return _binary(op, compile_node(left), compile_node(right))
+            return _binary(op, inside(left), inside(right))
         case Compare(op, left, right):
-            return _compare(COMPARISONS[op], compile_node(left), compile_node(right))
+            return _compare(COMPARISONS[op], inside(left), inside(right))
         case Not(operand):
-            inner = compile_node(operand)
+            inner = inside(operand)
             return lambda event: int(not inner(event))
         case Logic(op, operands):
-            parts = [compile_node(one) for one in operands]
+            parts = [inside(one) for one in operands]
             if op == "and":
                 return lambda event: int(all(part(event) for part in parts))
             return lambda event: int(any(part(event) for part in parts))
-    raise TypeError(f"{type(node).__name__} is not a node of an expression")
+    raise TypeError(f"{type(node).__name__} is not a node of an expression on events alone")
+
+
+def _moved(moment: Moment, after: bool, places: tuple[tuple[int, int, int], ...] | None) -> Value:
+    fields = None if places is None else {number: (lsb, width) for number, lsb, width in places}
+
+    def get(event: Event) -> int | None:
+        found = moment.moved(after)
+        if found is None or fields is None:
+            return None if found is None else found[1]
+        number, value = found
+        place = fields.get(number)
+        return None if place is None else value >> place[0] & ((1 << place[1]) - 1)
+
+    return get
+
+
+def _held(moment: Moment, owner: int | None, number: int, lsb: int, width: int) -> Value:
+    def get(event: Event) -> int | None:
+        value = moment.held(owner, number)
+        return None if value is None else value >> lsb & ((1 << width) - 1)
+
+    return get
 
 
 def _field(places: dict[int, tuple[int, int]]) -> Value:

@@ -2,9 +2,11 @@
 """From text to nodes: Python's own grammar, a whitelist of it, and names resolved from the trace's register table."""
 
 import ast
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from enum import Enum
 from typing import NoReturn, Protocol
 
 from ntbtrace.errors import NtbTraceError
@@ -17,9 +19,11 @@ from ntbtrace.query.nodes import (
     Column,
     Compare,
     FieldOf,
+    Held,
     InCode,
     IsRegister,
     Logic,
+    Moved,
     Name,
     Node,
     Not,
@@ -27,10 +31,11 @@ from ntbtrace.query.nodes import (
     OfCode,
     Unary,
 )  # fmt: skip
+from ntbtrace.query.times import UNITS
 
 MAX_TEXT = 10_000
 MAX_DEPTH = 100
-TIMES = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+REGISTER_BITS = 32
 
 _BINARY: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%", ast.BitAnd: "&", ast.BitOr: "|",
@@ -44,6 +49,20 @@ _WORDS: dict[Column, dict[str, int]] = {  # what a column's values are called
     Column.KIND: {kind.name.lower(): int(kind) for kind in Kind},
     Column.STATUS: {status.name.lower(): int(status) for status in Status},
 }
+
+
+# $NTCTL, 2:NTCTL and $2:NTCTL become names that Python knows, of the same length: _NTCTL, _2NTCTL, __2NTCTL
+_REGISTER = re.compile(r"(?<![\w.$])(\$?)(?:(\d{1,2}):)?(?=[A-Za-z_])")
+_RENAMED = re.compile(r"(_?)_(\d*)([A-Za-z]\w*)")
+_MOVED = {"old": False, "new": True}
+
+
+class Asking(Enum):
+    """What an expression may ask the device."""
+
+    NOTHING = 0
+    MARKED = 1  # $NTCTL: what a register holds; old and new: what the register of the event held and holds
+    BARE = 2  # that without the $ as well
 
 
 class FieldPlace(Protocol):
@@ -67,9 +86,10 @@ class Names(Protocol):
 
 
 class Parser:
-    def __init__(self, text: str, names: Names) -> None:
+    def __init__(self, text: str, names: Names, asking: Asking = Asking.NOTHING) -> None:
         self._text = text
         self._names = names
+        self._asking = asking
         self._columns = {str(one): one for one in Column}
         self._registers = {name.upper() for name in names.names()}
 
@@ -78,7 +98,7 @@ class Parser:
             raise NtbTraceError(f"an expression must have at most {MAX_TEXT} characters, not {len(self._text)}")
         try:
             with warnings.catch_warnings(action="ignore"):  # of doubtful Python, on the way to our own words
-                tree = ast.parse(self._text.strip(), mode="eval")
+                tree = ast.parse(_REGISTER.sub(_rename, self._text.strip()), mode="eval")
         except SyntaxError as error:
             at = f" at column {error.offset}" if error.offset else ""
             raise NtbTraceError(f"{self._short()}: {error.msg}{at}") from error
@@ -130,8 +150,13 @@ class Parser:
             return OfCode(column, self._code(node, name))
         if column is not None:
             return Name(column)
+        if name in _MOVED and self._asking != Asking.NOTHING:
+            return Moved(_MOVED[name])
+        if _RENAMED.fullmatch(name) or (self._asking == Asking.BARE and name.upper() in self._registers):
+            return self._held(node, name, None)
         if name.upper() in self._registers:
-            self._fail(node, f"the register {name.upper()} is compared with reg: reg == {name.upper()}")
+            held = f"; what it holds is ${name.upper()}" if self._asking == Asking.MARKED else ""
+            self._fail(node, f"the register {name.upper()} is compared with reg: reg == {name.upper()}{held}")
         for column, words in _WORDS.items():
             if name in words:
                 self._fail(node, f"{name} is compared with {column}: {column} == {name}")
@@ -149,10 +174,35 @@ class Parser:
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {columns}, and the registers"
         self._fail(node, f"there is no {name} here: {hint}")
 
+    def _held(self, node: ast.AST, name: str, field: str | None) -> Node:
+        """What a register holds: `name` as in the text that was parsed."""
+        match = _RENAMED.fullmatch(name)
+        mark, port, register = match.groups() if match else ("", "", name)
+        marked = match is not None and (mark or not port)
+        if self._asking == Asking.NOTHING or (self._asking == Asking.MARKED and not marked):
+            where = "only the debugger knows" if self._asking == Asking.NOTHING else "write a $ before it for"
+            self._fail(node, f"{where} what the register {register.upper()} holds")
+        if register.upper() not in self._registers:
+            self._unknown_word(node, register, self._registers, "register")
+        ids = self._names.find(register)
+        if len(ids) != 1:
+            self._fail(node, f"{register.upper()} is {len(ids)} registers: say which, such as {self._one_of(ids)}")
+        lsb, width = 0, REGISTER_BITS
+        if field is not None:
+            ((_, lsb, width),) = self._places(node, ids, f"the register {register.upper()}", field)
+        return Held(int(port) if port else None, ids[0], lsb, width)
+
+    def _one_of(self, ids: Iterable[int]) -> str:
+        wanted = next(iter(ids))
+        return next(name for name in self._registers if self._names.find(name) == [wanted])
+
     def _field(self, node: ast.AST, base: str, name: str) -> Node:
         upper = name.upper()
+        if _RENAMED.fullmatch(base) or (self._asking == Asking.BARE and base.upper() in self._registers):
+            return self._held(node, base, upper)
         ids: Iterable[int]
-        if base == Column.VALUE:
+        moved = base in _MOVED and self._asking != Asking.NOTHING
+        if base == Column.VALUE or moved:
             ids, where = self._names.ids(), "no register"
         elif base in self._columns:
             self._fail(node, f"{base} has no fields: write value.{name}")
@@ -160,6 +210,12 @@ class Parser:
             ids, where = self._names.find(base), f"the register {base.upper()}"
         else:
             self._unknown(node, base)
+        places = self._places(node, ids, where, name)
+        return Moved(_MOVED[base], places) if moved else FieldOf(upper, places)
+
+    def _places(self, node: ast.AST, ids: Iterable[int], where: str, name: str) -> tuple[tuple[int, int, int], ...]:
+        """Where the field `name` stands in those of the registers that have it."""
+        upper = name.upper()
         fields = {number: self._names.fields(number) for number in ids}
         places = [(number, f.lsb, f.width) for number, row in fields.items() for f in row if f.name.upper() == upper]
         if not places:
@@ -169,13 +225,13 @@ class Parser:
             hint = f"did you mean {' or '.join(near)}?" if near else listed
             has = "has" if where == "no register" else "does not have"
             self._fail(node, f"{where} {has} a field {name}: {hint}")
-        return FieldOf(upper, tuple(places))
+        return tuple(places)
 
     def _time(self, node: ast.Call) -> Node:
         match node:
             case ast.Call(func=ast.Name(id=unit), args=[ast.Constant(value=int() | float() as number)], keywords=[]):
-                if unit in TIMES and not isinstance(number, bool) and 0 <= number < MASK / TIMES[unit]:
-                    return Number(round(number * TIMES[unit]))
+                if unit in UNITS and not isinstance(number, bool) and 0 <= number < MASK / UNITS[unit]:
+                    return Number(round(number * UNITS[unit]))
         self._fail(node, "the only calls are times: s(1.5), ms(2), us(3), ns(4)")
 
     # Comparisons: what is on one side says what the names on the other mean
@@ -205,9 +261,14 @@ class Parser:
             name = self._columns.get(column.id) if isinstance(column, ast.Name) else None
             if name in CODE and (known := self._of_code(name, mirrored, other)) is not None:
                 return known
-            if name is not None and isinstance(other, ast.Name) and other.id not in self._columns:
+            if name is not None and isinstance(other, ast.Name) and not self._is_value(other.id):
                 return self._word(other, name, mirrored, other.id)
         return Compare(symbol, self._node(left, depth + 1), self._node(right, depth + 1))
+
+    def _is_value(self, name: str) -> bool:
+        """A column, or something that the device is asked."""
+        asked = self._asking != Asking.NOTHING and name in _MOVED
+        return name in self._columns or asked or bool(_RENAMED.fullmatch(name))
 
     def _of_code(self, column: Column, symbol: str, other: ast.expr) -> Node | None:
         """func, file or line compared with a name or a number; None for anything else."""
@@ -257,6 +318,11 @@ class Parser:
         near = get_close_matches(word, known, n=3) or get_close_matches(word.upper(), known, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known[:20])} ..."
         self._fail(node, f"there is no {what} {word}: {hint}")
+
+
+def _rename(match: re.Match[str]) -> str:
+    mark, port = match.groups()
+    return ("_" if mark else "") + (f"_{port}" if port else "")
 
 
 _KINDS_OF_NODES: Mapping[str, str] = {

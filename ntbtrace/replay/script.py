@@ -23,6 +23,7 @@ _EFFECTS = [int(kind) for kind in EFFECTS]
 _FIRST_EFFECT = min(_EFFECTS)
 _STIMULUS_COLUMNS = ("kind", "endpoint", "bar", "offset", "size", "value", "target", "status")
 _EFFECT_COLUMNS = ("kind", "endpoint", "offset", "size", "value")
+Stimulus = tuple[int, ...]  # first effect, end of effects, and _STIMULUS_COLUMNS
 
 
 class Script:
@@ -63,8 +64,8 @@ class Script:
         """The first stimulus at or after `seq`."""
         return bisect_left(self.seqs, seq)
 
-    def stimuli(self, begin: int, end: int) -> Iterator[tuple[int, ...]]:
-        """For each of stimuli begin to end-1: first effect, end of effects, and _STIMULUS_COLUMNS."""
+    def stimuli(self, begin: int, end: int) -> Iterator[Stimulus]:
+        """Stimuli begin to end-1."""
         return zip(*(column[begin:end] for column in self._columns), strict=True)
 
     def data(self, effect: int) -> bytes:

@@ -3,7 +3,7 @@
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -209,15 +209,25 @@ class Trace:
             yield from block.events_at(rows)
 
     def select(
-        self, expression: "str | Expression | None" = None, first: int = 0, last: int | None = None
+        self,
+        expression: "str | Expression | None" = None,
+        first: int = 0,
+        last: int | None = None,
+        *,
+        newest_first: bool = False,
     ) -> "Iterator[tuple[Block, Array]]":
-        """where(), or events() without an expression, by block: its rows, from 0, ascending; at least one."""
+        """where(), or events() without an expression, by block: its rows, from 0, ascending; at least one.
+        `newest_first`: the blocks, not the rows, in descending order.
+        """
         import numpy as np
 
         from ntbtrace.query import columns, parse
 
         wanted = parse(expression, self.registers) if isinstance(expression, str) else expression
-        for index, begin, end in self._parts(first, last):
+        parts: Iterable[tuple[int, int, int]] = self._parts(first, last)
+        if newest_first:
+            parts = reversed(list(parts))
+        for index, begin, end in parts:
             if wanted is None:
                 yield self.block(index), np.arange(begin, end)
             elif wanted.may_match(self.blocks[index]):

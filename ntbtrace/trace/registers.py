@@ -37,10 +37,12 @@ class RegisterTable:
         self._rows: dict[int, int] = {}  # by id: index in _fields
         self._fields: list[tuple[Field, ...]] = []
         self.code: CodeSource | None = None  # of the guests, once symbols.attach() has been asked for it
+        self._docs: list[str] = []
         self._ids: dict[str, list[int]] = {}  # by name in capitals; an array's name without {} gives all its ids
         for row in table["registers"]:
             first, name, indices = int(row["id"]), str(row["name"]), row["indices"]
             self._fields.append(tuple(map(_field, row["fields"])))
+            self._docs.append(str(row.get("doc", "")))
             for step, index in enumerate([""] if indices is None else indices):
                 number, full = first + step, name.replace("{}", str(index), 1)
                 if not 0 < number <= _ID_MASK or number in self._names:
@@ -63,6 +65,11 @@ class RegisterTable:
         """The register's fields; none for no register or an unknown one."""
         row = self._rows.get(target & _ID_MASK)
         return () if row is None else self._fields[row]
+
+    def doc(self, target: int) -> str:
+        """What the register is for, in a line; '' for none."""
+        row = self._rows.get(target & _ID_MASK)
+        return "" if row is None else self._docs[row]
 
     def names(self) -> Iterable[str]:
         """What `find` finds, in capitals: registers, and arrays by their name without an index."""

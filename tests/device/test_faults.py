@@ -88,7 +88,7 @@ def feel_no_temperature(patch: Patch) -> None:
 
 
 def fail_at_closed_windows(patch: Patch) -> None:
-    right = windows.Windows._way
+    right = windows.Windows.way
 
     def way(self: windows.Windows, bar: int) -> windows.Way:
         found = right(self, bar)
@@ -96,17 +96,17 @@ def fail_at_closed_windows(patch: Patch) -> None:
             raise RuntimeError("window is not set up")
         return found
 
-    patch.setattr(windows.Windows, "_way", way)
+    patch.setattr(windows.Windows, "way", way)
 
 
 def let_pass_what_has_no_limit(patch: Patch) -> None:
-    right = windows.Windows._way
+    right = windows.Windows.way
 
     def way(self: windows.Windows, bar: int) -> windows.Way:
         found = right(self, bar)
         return (self.sizes[bar], 0, self.port, int(Status.OK)) if found[3] == Status.CLOSED else found
 
-    patch.setattr(windows.Windows, "_way", way)
+    patch.setattr(windows.Windows, "way", way)
 
 
 def compare_limits_with_the_lower_half(patch: Patch) -> None:

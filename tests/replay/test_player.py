@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ntbtrace.commands.divergence import describe
 from ntbtrace.errors import TraceFormatError
 from ntbtrace.event import EFFECTS, STIMULI, Event, Kind
+from ntbtrace.repl.divergence import describe
 from ntbtrace.replay.divergence import EFFECT, KIND, MISSING, STATE, STATUS, TARGET, UNEXPECTED, VALUE
 from ntbtrace.replay.explain import explain
 from ntbtrace.replay.player import Player

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Registers and values in words: for prints, displays, changes and lists of registers."""
+
+from typing import TYPE_CHECKING
+
+from ntbtrace.decode import field_value
+from ntbtrace.event import NO_BAR, NO_ENDPOINT, SWITCH_OWNER, Event
+from ntbtrace.query import Expression
+from ntbtrace.query.nodes import Held
+from ntbtrace.render import named
+from ntbtrace.repl.search import Around
+from ntbtrace.text import plain
+from ntbtrace.trace.registers import RegisterTable
+
+if TYPE_CHECKING:
+    from ntbtrace.repl.session import Session
+
+REGISTER_BITS = 32
+NO_EVENT = Event(0, 0, 0, NO_ENDPOINT, NO_BAR, 0, 0, 0, 0, 0, None, None)
+
+
+def target_name(registers: RegisterTable, target: int) -> str:
+    """'2:NTCTL'; 'SESTS' for a register of the switch."""
+    owner = target >> 24
+    name = plain(registers.name(target))
+    return name if owner == SWITCH_OWNER else f"{owner}:{name}"
+
+
+def value_of(registers: RegisterTable, target: int, value: int) -> str:
+    """'0x2 CPEN=1': the fields that are not 0, with the names of their values."""
+    fields = registers.fields(target)
+    shown = [
+        f"{plain(field.name)}={named(found, field.values)}"
+        for field in sorted(fields, key=lambda one: one.lsb)
+        if (found := field_value(field, value)) and field.width < REGISTER_BITS
+    ]
+    return " ".join((f"{value:#x}", *shown))
+
+
+def evaluated(session: "Session", expression: Expression) -> str:
+    """The expression's value for the event here, in hex and decimal, with the names of a register's fields."""
+    value = value_here(session, expression)
+    if value is None:
+        return "nothing: the event here does not have it"
+    root = expression.root
+    if isinstance(root, Held) and root.width == REGISTER_BITS:
+        return value_of(session.registers, root.id, value)
+    text = f"{value:#x}" if value < 10 else f"{value:#x} ({value})"
+    if isinstance(root, Held):
+        for field in session.registers.fields(root.id):
+            if (field.lsb, field.width) == (root.lsb, root.width) and value in field.values:
+                return f"{text} {plain(field.values[value])}"
+    return text
+
+
+def value_here(session: "Session", expression: Expression) -> int | None:
+    """Its value for the event here; at the start only registers have one. None: nothing."""
+    here = session.here
+    if here is None and expression.needs_event:
+        return None
+    return expression.at(Around(session, here))(here or NO_EVENT)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.repl.driver import TRACES, Debugger
+
+Opener = Callable[[Path], Debugger]
+
+
+@pytest.fixture
+def opened() -> Iterator[Opener]:
+    """Opens a trace in a debugger."""
+    debuggers: list[Debugger] = []
+
+    def make(path: Path) -> Debugger:
+        debuggers.append(Debugger(path))
+        return debuggers[-1]
+
+    yield make
+    for one in debuggers:
+        one.close()
+
+
+@pytest.fixture
+def pingpong(opened: Opener) -> Debugger:
+    """A debugger over the recording of two real guests that play ping-pong."""
+    return opened(TRACES / "pingpong.ntbt")
