@@ -270,6 +270,11 @@ class Code:
         self.check(column, text)
         return f'{column} == "{text}"'
 
+    def source_of(self, function: str) -> tuple[str, int] | None:
+        """The file and the first line of a function's code, for a listing; None where that is not known."""
+        found = (code.first_line(function) for guest in self._all_guests() for code in guest.codes().values())
+        return next((one for one in found if one is not None), None)
+
 
 def _function_of(frame: Frame) -> tuple[str, str, str]:
     return frame.name, frame.module, frame.file

@@ -70,6 +70,13 @@ class ModuleCode:
     def _file(self, number: int) -> str:
         return self.tables.files[number] if self.tables is not None and number >= 0 else ""
 
+    def first_line(self, function: str) -> tuple[str, int] | None:
+        """File and lowest line of a function's code, inlined or not; None where that is not known."""
+        ranges = self.tables.ranges if self.tables is not None else {}
+        starts = [(name, one.start) for name, rows in ranges.items() for one in rows if one.name == function]
+        places = [place for name, start in starts for place in self.places(name, start) if place.function == function]
+        return min(((place.file, place.line) for place in places if place.line), default=None, key=lambda one: one[1])
+
     # For the cache on disk
 
     def as_json(self) -> dict[str, Any]:

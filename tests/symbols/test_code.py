@@ -209,6 +209,16 @@ def test_an_unknown_chain_has_a_mark() -> None:
     assert chain_text((Frame("", None, "", 0, "", 0xFFFF),)) == "0xffff"
 
 
+def test_a_function_has_a_place_in_the_source(opened: tuple[Trace, Code]) -> None:
+    _, code = opened
+    for name, first in (("work", 23), ("both", 17), ("start", 31)):
+        place = code.source_of(name)
+        assert place is not None
+        assert place[0].endswith("demo.c")
+        assert abs(place[1] - first) <= 1, (name, place)
+    assert code.source_of("iowrite32") is None
+
+
 def test_source_text_is_found_below_a_directory(demo: Path, tmp_path: Path) -> None:
     sources = Sources([demo.parent])
     assert sources.lines("/build/of/another/demo.c")[17].startswith("\tif (sum(base) > 3)")
