@@ -114,6 +114,16 @@ def test_what_is_wrong_is_one_line(words: tuple[str, ...], says: str, capsys: py
     assert err.count("\n") == 1
 
 
+def test_a_qemu_that_refuses_the_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    qemu = tmp_path / "qemu-system-x86_64"
+    qemu.write_text("#!/bin/sh\necho 'qemu-system-x86_64: -plugin: invalid option' >&2\nexit 1\n")
+    qemu.chmod(0o700)
+    words = ["--guests", "qemu", "--guest-pc", "--qemu", qemu, "--kernel", GOLDEN, "-o", tmp_path / "a.ntbt"]
+    assert cli.main(["record", *map(str, words)]) == 2
+    err = capsys.readouterr().err
+    assert "is gone (QEMU exit code 1): qemu-system-x86_64: -plugin: invalid option; the trace up to there" in err
+
+
 def test_a_trace_without_code_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = simulate(tmp_path / "a.ntbt")
     assert cli.main(["show", str(path), "--where", "func == work"]) == 2
