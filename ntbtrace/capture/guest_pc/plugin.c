@@ -55,6 +55,8 @@ EXPORT int qemu_plugin_version = 1;
 #define MODULES_END 0xffffffffff000000ull
 #define STACK_BITS 14 /* a kernel stack has 16 KiB and is aligned to that */
 
+#define HELPER 512 /* bytes of code that a helper (memcpy_toio) has at most */
+
 enum { FRAMES = 11, STACKS = 256, DEPTH = 64, BUCKETS = 4096 };
 
 struct record { /* stream.py: RECORD */
@@ -321,8 +323,8 @@ static void on_access(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t vaddr, 
 	record.store = qemu_plugin_mem_is_store(info);
 	if (in_modules(pc)) {
 		add_callers(&record, current);
-	} else if (latest && latest->end == JUMP && !in_modules(latest->target)) {
-		record.frames[record.depth++] = latest->last; /* a tail call of the helper */
+	} else if (latest && latest->end == JUMP && pc - latest->target < HELPER) {
+		record.frames[record.depth++] = latest->last; /* a tail call of this helper, no jump to a thunk */
 		add_callers(&record, current);
 	} else if (latest && latest->end == CALL && current && current->depth &&
 		   current->calls[current->depth - 1].site == latest->last) {
