@@ -53,6 +53,8 @@ traces: $(VENV)/.installed packages
 	$(RECORD) --workload reload --count 2 -o traces/reload.ntbt
 	$(RECORD) --workload reboot --count 1 -o traces/reboot.ntbt
 	$(BIN)/python traces/make_lost_doorbell.py traces/lost-doorbell.ntbt
+	$(RECORD) --workload pingpong --guest-pc -o traces/guest-pc.ntbt
+	$(RECORD) --workload perf --size 16384 --guest-pc -o traces/perf-guest-pc.ntbt
 
 # The pages that are made from tables and from real sessions; their tests say when they are stale.
 docs: $(VENV)/.installed

@@ -3,14 +3,15 @@
 debugger use it.
 
 Columns: seq, seconds since the start, port, kind (effects are indented), place (BAR and offset), value,
-then free text: the register with its fields, an effect's cause, a status other than ok. Whatever came
-from a guest or a file is escaped: it cannot drive the terminal.
+then free text: the register with its fields, an effect's cause, a status other than ok, who made the access.
+Whatever came from a guest or a file is escaped: it cannot drive the terminal.
 """
 
 from collections.abc import Callable
 
 from ntbtrace.decode import REGISTER_BYTES, WRITES, covered, field_value, shift_of
 from ntbtrace.event import (
+    ACCESSES,
     EFFECTS,
     INLINE,
     NO_BAR,
@@ -87,12 +88,19 @@ def value_text(event: Event) -> str:
 class Renderer:
     """Renders events in order; remembers each register's last known value, to show what a write changed.
 
-    `held`: what a register (a target) held before the first of them, where that is known.
+    `held`: what a register (a target) held before the first of them, where that is known. `code`: who made access
+    `seq`, '' for nobody who is known.
     """
 
-    def __init__(self, registers: RegisterTable, held: Callable[[int], int | None] | None = None) -> None:
+    def __init__(
+        self,
+        registers: RegisterTable,
+        held: Callable[[int], int | None] | None = None,
+        code: Callable[[int], str] = lambda seq: "",
+    ) -> None:
         self.registers = registers
         self._held = held
+        self._code = code
         self._known: dict[int, int] = {}  # target -> value
         self._seen: dict[int, int] = {}  # target -> mask of the bits that are known
 
@@ -103,7 +111,9 @@ class Renderer:
         head = f"{event.seq:>8} {seconds(event.t):>12} {port_name(event.endpoint):>4}  {kind:<12}"
         cause = "" if event.cause is None else f"<- {event.cause}"
         status = "" if event.status == Status.OK else f"[{status_name(event.status)}]"
-        what = " ".join(part for part in (self.what(event), cause, status) if part)
+        code = self._code(event.seq) if event.kind in ACCESSES else ""
+        by = f"by {plain(code)}" if code else ""
+        what = " ".join(part for part in (self.what(event), cause, status, by) if part)
         return f"{head} {place(event):<14} {value_text(event):<18} {what}".rstrip()
 
     def what(self, event: Event) -> str:

@@ -13,3 +13,8 @@ def plain(text: str | bytes) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()
+
+
+def basename(path: str) -> str:
+    """The last part of a path with slashes."""
+    return path.rpartition("/")[2]

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 import device
-from ntbtrace.event import Kind, Status, port_of
+from ntbtrace.event import WITH_BAR, Kind, Status, port_of
 from ntbtrace.replay.explain import explain
 from ntbtrace.replay.player import Player
 from ntbtrace.trace import FORMAT_VERSION, open_trace
 
 TRACES = Path(__file__).parent.parent / "traces"
 GOLDEN = sorted(TRACES.glob("*.ntbt"))
-NAMES = {"pingpong", "tool", "perf-stock", "perf-fixed", "perf-dma", "dmatest", "three", "storm", "reload", "reboot"}
+NAMES = {"pingpong", "tool", "perf-stock", "perf-fixed", "perf-dma", "dmatest", "three", "storm", "reload", "reboot",
+         "guest-pc", "perf-guest-pc"}  # fmt: skip
 LOST_DOORBELL = "lost-doorbell"  # recorded with a bug in the device (traces/make_lost_doorbell.py)
 MAX_BYTES = 2_000_000
 
@@ -65,6 +66,14 @@ def test_a_file_of_an_earlier_version_is_readable(path: Path) -> None:
 
 def test_there_are_files_of_every_earlier_version() -> None:
     assert {path.parent.name for path in TRACES.glob("v*/*.ntbt")} == {f"v{i}" for i in range(1, FORMAT_VERSION)}
+
+
+def test_the_code_of_every_access_is_in_the_file() -> None:
+    for name in ("guest-pc", "perf-guest-pc"):
+        with open_trace(TRACES / f"{name}.ntbt") as trace:
+            accesses = sum(info.counts.get(kind, 0) for info in trace.blocks for kind in WITH_BAR)
+            assert trace.annotations.counts == (accesses, 0)
+            assert {"ntb_hw_idt"} <= {m.name for boot in trace.annotations.symbols[2].boots for m in boot.modules}
 
 
 def test_stock_perf_meets_a_closed_window_and_the_fixed_one_does_not() -> None:

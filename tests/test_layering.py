@@ -13,21 +13,22 @@ ROOT = Path(__file__).parent.parent
 # room -> the rooms and packages that it may import, besides the standard library, itself and ntbtrace.errors.
 # decode and render are helpers of the readers: what an event means, and its line of text.
 ALL = frozenset(("device", "event", "trace", "capture", "replay", "query", "repl", "exporters", "symbols",
-                 "decode", "render", "progress", "numpy", "prompt_toolkit", "scapy", "construct",
+                 "decode", "render", "places", "progress", "numpy", "prompt_toolkit", "scapy", "construct",
                  "lz4", "elftools"))  # fmt: skip
 MAY_IMPORT = {
     "device": frozenset(),
     "event": frozenset(("device.host",)),
     "errors": frozenset(),
     "text": frozenset(),
+    "places": frozenset(),
     "query": frozenset(("event", "device")),
     "trace": frozenset(("event", "query", "construct", "lz4", "numpy")),
     "decode": frozenset(("event", "trace")),
     "render": frozenset(("event", "trace", "decode")),
     "progress": frozenset(("prompt_toolkit",)),
-    "capture": frozenset(("device", "trace", "event", "query")),
+    "capture": frozenset(("device", "trace", "event", "query", "places", "numpy")),
     "replay": frozenset(("device", "trace", "event", "query", "decode", "numpy")),
-    "symbols": frozenset(("trace", "event", "elftools")),
+    "symbols": frozenset(("trace", "event", "places", "numpy", "elftools")),
     "repl": frozenset(
         ("replay", "query", "symbols", "trace", "event", "decode", "render", "progress", "device", "prompt_toolkit")
     ),

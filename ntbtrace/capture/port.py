@@ -96,6 +96,16 @@ class Port:
         _pack_into(writer.rows, at, t, offset, value, size, 0, switch.target, self._id, bar, switch.status, _MMIO_WRITE)
         self.accesses += 1
 
+    @property
+    def seq(self) -> int:
+        """The sequence number of the stimulus that was served last, of whatever port."""
+        return self._recorder.seq
+
+    @property
+    def next_seq(self) -> int:
+        """The sequence number that the next event gets, of whatever port."""
+        return self._recorder.next_seq
+
     def _access(self, kind: int, bar: int, offset: int, size: int, value: int) -> None:
         recorder, switch = self._recorder, self._switch
         _pack_into(

@@ -4,6 +4,7 @@
 import argparse
 from pathlib import Path
 
+from ntbtrace.commands.code import code_arguments, guests_code
 from ntbtrace.commands.options import natural
 from ntbtrace.commands.range import chosen_range, range_arguments
 from ntbtrace.errors import SetupError
@@ -24,6 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--overwrite", action="store_true", help="replace OUT if it exists")
     range_arguments(parser)
     add("--where", metavar="EXPR", help="the neighbourhood of the events for which the expression is true")
+    code_arguments(parser)
     add("--before", type=natural, metavar="N", help="with --where: events before each (default: 0)")
     add("--after", type=natural, metavar="N", help="with --where: events after each (default: 0)")
 
@@ -31,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.where is None and (args.before, args.after) != (None, None):
         raise SetupError("--before and --after go with --where")
-    with open_trace(args.file) as trace:
+    with open_trace(args.file) as trace, guests_code(trace, args):
         first, last = chosen_range(trace, args)
         numbers = blocks_between(trace, first, last)
         if args.where is not None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from ntbtrace.commands.code import code_arguments, guests_code
 from ntbtrace.commands.range import chosen_range, range_arguments
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.exporters.pcapng import write_pcapng
@@ -30,15 +31,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", type=Path, required=True, metavar="OUT.pcapng", help="the file to make; -: standard output")
     add("--overwrite", action="store_true", help="replace OUT if it exists")
     add("--where", metavar="EXPR", help="only events for which the expression is true")
+    code_arguments(parser)
     range_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    with open_trace(args.file) as trace:
+    with open_trace(args.file) as trace, guests_code(trace, args) as code:
         first, last = chosen_range(trace, args)
         where = None if args.where is None else parse(args.where, trace.registers)
         with progress("export", last + 1 - first) as say, _output(args.output, args.overwrite) as out:
-            count = write_pcapng(trace, out, where, first, last, lambda seq: say(min(seq, last) + 1 - first))
+            comment = None if code is None else code.text
+            count = write_pcapng(trace, out, where, first, last, lambda seq: say(min(seq, last) + 1 - first), comment)
         whole = len(trace)
     if args.output != STDOUT:
         print(f"{plain(str(args.output))}: {count:,} of {whole:,} events, {args.output.stat().st_size:,} bytes")

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,10 +11,13 @@ from ntbtrace.commands.tables import Cell, Table
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import SWITCH_OWNER
 from ntbtrace.query import Expression, columns, parse
-from ntbtrace.query.nodes import Column, Name
+from ntbtrace.query.nodes import Column, Name, OfCode
 from ntbtrace.render import kind_name, status_name
-from ntbtrace.text import plain
+from ntbtrace.text import basename, plain
 from ntbtrace.trace import Trace
+
+if TYPE_CHECKING:
+    from ntbtrace.symbols import Code
 
 NS = 1_000_000_000
 MOST_GROUPS = 100_000  # more than anybody reads, and they are in memory
@@ -72,6 +76,19 @@ def count_by(trace: Trace, by: str, where: Expression | None) -> Table:
     return Table(f"{sum(g.events for g in groups.values()):,} events by {by}", headings, table)
 
 
+def count_functions(trace: Trace, code: "Code", where: Expression | None) -> Table:
+    """Who touches the device: of each function the accesses that are its own, and those made in or below it."""
+
+    def chosen(index: int) -> Any:
+        if where is None:
+            return slice(None)
+        return columns.select(where, trace.block(index)) if where.may_match(trace.blocks[index]) else slice(0)
+
+    counts = code.counts(chosen)
+    table = [(plain(one.function), plain(one.module), plain(basename(one.file)), one.own, one.total) for one in counts]
+    return Table("accesses by function of the guests", ("func", "module", "file", "own", "total"), table)
+
+
 def _namer(trace: Trace, key: Expression) -> Callable[[int | None], Cell]:
     """How a value of the expression is written: a register and a kind by name."""
     words: dict[Column, Callable[[int], str]] = {
@@ -81,6 +98,9 @@ def _namer(trace: Trace, key: Expression) -> Callable[[int | None], Cell]:
         Column.OWNER: lambda value: "switch" if value == SWITCH_OWNER else str(value),
     }
     word = words.get(key.root.column) if isinstance(key.root, Name) else None
+    if isinstance(key.root, OfCode) and key.root.column != Column.LINE:
+        column, source = key.root
+        return lambda value: None if value is None else plain(source.word(column, value))
     if word is None:
         return lambda value: value
     return lambda value: None if value is None else word(value)

@@ -63,6 +63,13 @@ def _header(trace: Trace) -> Iterator[tuple[str, str]]:
     yield "payloads", "guest memory as it was" if header.payloads == "full" else plain(header.payloads)
 
 
+def _guest_code(trace: Trace) -> Iterator[str]:
+    for port, guest in sorted(trace.annotations.symbols.items()):
+        modules = {module.name for boot in guest.boots for module in boot.modules}
+        releases = {boot.release for boot in guest.boots}
+        yield plain(f"port {port}: kernel {' '.join(sorted(releases))}, {len(modules)} modules")
+
+
 def _wall(ns: int) -> str:
     try:
         return f"{datetime.datetime.fromtimestamp(ns / 1e9, datetime.UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -81,6 +88,10 @@ def _contents(trace: Trace) -> Iterator[tuple[str, str]]:
     blocks = trace.blocks
     duration = blocks[-1].last_t - blocks[0].first_t if blocks else 0
     yield "events", f"{len(trace):,} in {seconds(duration)} s, {len(blocks)} blocks"
+    known, unknown = trace.annotations.counts
+    if known or unknown:
+        missing = f", {unknown:,} unknown (their records did not match)" if unknown else ""
+        yield "code", f"of {known:,} accesses{missing}; of " + (", ".join(_guest_code(trace)) or "no guest by name")
     if trace.lost:
         yield "  missing", f"{trace.lost:,} that could not be written"
     kinds: Counter[int] = Counter()

@@ -5,7 +5,7 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,17 @@ from typing import Any
 from device.profile import Profile
 from ntbtrace.capture import rundir
 from ntbtrace.capture.control import controlled
+from ntbtrace.capture.guest_pc.build import compiler, plugin
+from ntbtrace.capture.guest_pc.guest import Annotator, CodeFinder, GuestCode
+from ntbtrace.capture.guest_pc.monitor import MOST, MonitoredCode
 from ntbtrace.capture.guests import image
 from ntbtrace.capture.guests.clients import Work
 from ntbtrace.capture.guests.make import check_simulated, qemu_guests, simulated_guests
-from ntbtrace.capture.guests.qemu import MEMORY, PROGRAM, QemuGuest, QemuSpec
+from ntbtrace.capture.guests.qemu import MEMORY, PROGRAM, QemuGuest, QemuSpec, qmp_name
 from ntbtrace.capture.guests.simulated import SimulatedGuest
 from ntbtrace.capture.guests.workloads import WORKLOADS, Workload, check_driver
 from ntbtrace.capture.loop import Loop
+from ntbtrace.capture.port import Port
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.session import INTERRUPTED, Session
 from ntbtrace.commands.keeping import keeping_arguments, storage, told
@@ -33,6 +37,7 @@ NAME = "record"
 HELP = "start guests (simulated, or Linux in QEMU) and record what crosses between them"
 EXAMPLE = "ntbtrace record --guests qemu --workload pingpong -o pingpong.ntbt"
 TIMEOUT_S = 300.0  # for a workload that ends by itself
+FinderOf = Callable[[Loop, Path], Callable[[Sequence[Port]], CodeFinder]]
 QUIET = ("quiet", "printk.time=0", "printk.devkmsg=on")  # our image's init reports through the kernel's log
 
 
@@ -66,6 +71,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--drive", type=Path, metavar="FILE", help="a disk image; each guest's writes to it are thrown away")
     add("--append", default="", metavar="TEXT", help="more for the kernel command line")
     add("--memory", default=MEMORY, metavar="SIZE", help=f"of each guest (default: {MEMORY})")
+    add("--guest-pc", action="store_true",
+        help="note which code of the guest made each access: function, file and line (needs a C compiler)")  # fmt: skip
     add("--accel", choices=("tcg", "kvm"), default="tcg",
         help="tcg (default) runs anywhere; kvm needs a /dev/kvm that really works")  # fmt: skip
 
@@ -77,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
     count = workload.count if args.count is None else args.count
     work = Work(count, Work.size if args.size is None else args.size)
     spec = place = None
+    finder_of: FinderOf | None = None
     if count < 1:
         raise SetupError(f"--count must be 1 or more, not {count}")
     if args.timeout is not None and not args.timeout > 0:
@@ -87,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
         if ours:
             check_driver(profile)
         spec = _spec(args)
+        finder_of = _finder(args) if args.guest_pc else None
     else:
         _only_simulated(args)
         check_simulated(profile, args.workload, work)
@@ -108,7 +117,9 @@ def run(args: argparse.Namespace) -> int:
             why = session.run_simulated(simulated, args.timeout or TIMEOUT_S)
         else:
             words = _words(workload, count, args.size) if ours else []
-            real = guests = qemu_guests(recorder, loop, spec, place, words, one_vm=workload.one_vm)
+            words += ["ntbtrace.symbols=1"] if args.guest_pc else []
+            finder = None if finder_of is None else finder_of(loop, place)
+            real = guests = qemu_guests(recorder, loop, spec, place, words, one_vm=workload.one_vm, finder=finder)
             by_itself = ours and workload.by_itself
             why = session.run_qemu(real, args.timeout or (TIMEOUT_S if by_itself else None))
     return _report(args, recorder, guests, why)
@@ -139,6 +150,8 @@ def _report(
     if recorder.writer.error is not None:
         raise recorder.writer.error
     print(told(args, recorder.next_seq))
+    if args.guest_pc:
+        _tell_code(recorder)
     if recorder.writer.dropped:
         print(f"the disk could not follow: {recorder.writer.dropped:,} events were dropped", file=sys.stderr)
     if why == INTERRUPTED:
@@ -149,10 +162,35 @@ def _report(
     return 0
 
 
+def _finder(args: argparse.Namespace) -> FinderOf:
+    """What finds the code of the guests' accesses: the plugin, or without a compiler the monitor. Raises SetupError."""
+    if args.accel != "tcg":
+        raise SetupError("--guest-pc is done by a plugin of QEMU's TCG: leave out --accel")
+    if compiler() is None:
+        print(
+            "no C compiler here (`apt-get install gcc`): QEMU's monitor is asked for the code of the first "
+            f"{MOST:,} accesses of each guest; slower, and less exact",
+            file=sys.stderr,
+        )
+        return lambda loop, place: lambda doors: MonitoredCode(doors, place / qmp_name(doors[0].number))
+    made = plugin()
+    return lambda loop, place: lambda doors: GuestCode(loop, doors, made)
+
+
+def _tell_code(recorder: Recorder) -> None:
+    annotator, error = recorder.writer.annotator, recorder.writer.annotator_error
+    if error is not None:
+        print(f"the code of the accesses could not be noted any more: {type(error).__name__}: {error}", file=sys.stderr)
+    if isinstance(annotator, Annotator):
+        known, unknown = annotator.counts
+        print(f"code of {known:,} accesses, {unknown:,} unknown")
+
+
 def _only_simulated(args: argparse.Namespace) -> None:
     """Raise SetupError for options that would be ignored."""
     given = {"--qemu": args.qemu != PROGRAM, "--kernel": args.kernel, "--initrd": args.initrd, "--drive": args.drive,
-             "--append": args.append, "--memory": args.memory != MEMORY, "--accel": args.accel != "tcg"}  # fmt: skip
+             "--append": args.append, "--memory": args.memory != MEMORY, "--accel": args.accel != "tcg",
+             "--guest-pc": args.guest_pc}  # fmt: skip
     for option, there in given.items():
         if there:
             raise SetupError(f"{option} is about guests in QEMU: say --guests qemu")

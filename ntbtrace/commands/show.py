@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from ntbtrace.commands.code import code_arguments, guests_code
 from ntbtrace.commands.options import natural
 from ntbtrace.commands.tables import form_arguments
 from ntbtrace.errors import NtbTraceError
@@ -28,12 +29,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=natural, metavar="N", help="stop after N events")
     parser.add_argument("--where", metavar="EXPR", help="only events for which the expression is true")
+    code_arguments(parser)
     form_arguments(parser)
     parser.add_argument("-f", "--follow", action="store_true", help="go on as the recording grows")
 
 
 def run(args: argparse.Namespace) -> int:
-    with open_trace(args.file) as trace:
+    with open_trace(args.file) as trace, guests_code(trace, args) as code:
         first = args.first or 0
         where = None if args.where is None else parse(args.where, trace.registers)
         events: Iterator[Event]
@@ -50,11 +52,12 @@ def run(args: argparse.Namespace) -> int:
             from ntbtrace.commands import rows  # who reads text need not wait for it
 
         if args.form == "json":
-            rows.print_json(chosen, trace.registers, flush=args.follow)
+            rows.print_json(chosen, trace.registers, code, flush=args.follow)
         elif args.form == "csv":
-            rows.print_csv(chosen, trace.registers, flush=args.follow)
+            rows.print_csv(chosen, trace.registers, code, flush=args.follow)
         else:
-            _print(chosen, Renderer(trace.registers), flush=args.follow)
+            renderer = Renderer(trace.registers) if code is None else Renderer(trace.registers, code=code.text)
+            _print(chosen, renderer, flush=args.follow)
     return 0
 
 

@@ -5,14 +5,16 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ntbtrace.commands.code import code_arguments, guests_code
 from ntbtrace.commands.counting import Group, Tally, accesses_by, count_groups, events_by, register_lines
-from ntbtrace.commands.grouping import count_by
+from ntbtrace.commands.grouping import count_by, count_functions
 from ntbtrace.commands.tables import form_arguments, show_table
 from ntbtrace.commands.timing import latencies, polling
 from ntbtrace.commands.unknown import unknown_accesses
 from ntbtrace.decode import READS, WRITES
 from ntbtrace.event import Kind, Status, function_of, port_name
 from ntbtrace.query import Expression, parse
+from ntbtrace.query.nodes import Column
 from ntbtrace.render import kind_name, register_name, status_name
 from ntbtrace.text import plain
 from ntbtrace.trace import Trace, open_trace
@@ -29,18 +31,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="a trace, closed or still being recorded")
     parser.add_argument("--where", metavar="EXPR", help="count only events for which the expression is true")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--by", metavar="EXPR,...", help="count by these, such as reg,port or t//s(1)")
+    what.add_argument("--by", metavar="EXPR,...", help="count by these, such as reg,port or t//s(1) or func")
     what.add_argument("--latency", action="store_true", help="from interrupts to the guests' first status read")
     what.add_argument("--polling", action="store_true", help="registers that guests read again and again")
     what.add_argument("--unknown", action="store_true", help="list the accesses to what the chip does not have")
+    code_arguments(parser)
     form_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    with open_trace(args.file) as trace:
+    with open_trace(args.file) as trace, guests_code(trace, args) as code:
         where = None if args.where is None else parse(args.where, trace.registers)
         table = None
-        if args.by is not None:
+        if args.by == Column.FUNC and code is not None:
+            table = count_functions(trace, code, where)
+        elif args.by is not None:
             table = count_by(trace, args.by, where)
         elif args.latency:
             table = latencies(trace, where)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ntbtrace.event import NO_ENDPOINT, Kind, port_of
+from ntbtrace.event import ACCESSES, NO_ENDPOINT, Kind, port_of
 from ntbtrace.exporters.packet import DTYPE, LINKTYPE, fill
 from ntbtrace.query import Expression
 from ntbtrace.trace import Trace
@@ -45,10 +45,12 @@ def write_pcapng(
     first: int = 0,
     last: int | None = None,
     say: Callable[[int], None] = lambda done: None,
+    comment: Callable[[int], str] | None = None,
 ) -> int:
     """Write the events that Trace.where() or events() would give; how many.
 
-    `say` is told the seq that it has come to. Raises TraceFormatError, OSError.
+    `say` is told the seq that it has come to. `comment` gives an access's comment by its seq, '' for none. Raises
+    TraceFormatError, OSError.
     """
     ports = sorted({port_of(one) for info in trace.blocks for one in info.endpoints})
     out.write(_section(trace.header))
@@ -61,7 +63,7 @@ def write_pcapng(
     start, count = trace.header.start_wall_ns & _WORD, 0
     for block, rows in trace.select(expression, first, last):
         packets = _packets(trace, block, rows, start, interfaces)
-        for piece in _pieces(packets, block, rows):
+        for piece in _pieces(packets, block, rows, comment):
             out.write(piece)
         count += len(rows)
         say(block.info.last_seq)
@@ -83,13 +85,23 @@ def _packets(
     return packets
 
 
-def _pieces(packets: NDArray[Any], block: Block, rows: NDArray[Any]) -> Iterator[bytes]:
+def _pieces(
+    packets: NDArray[Any], block: Block, rows: NDArray[Any], comment: Callable[[int], str] | None
+) -> Iterator[bytes]:
     done = 0
-    for at in np.flatnonzero(block.with_data[rows]).tolist():
-        yield packets[done:at].tobytes()
+    special = block.with_data[rows]
+    if comment is not None:
+        special = special | np.isin(packets["kind"], list(ACCESSES))
+    for at in np.flatnonzero(special).tolist():
         data = block.data(int(rows[at])) or b""
-        comment = _option(_COMMENT, data) if packets["kind"][at] == Kind.MARK else b""
-        yield _with_data(packets[at].tobytes()[:-_END_BYTES], data, comment)
+        kind = packets["kind"][at]
+        text = data if kind == Kind.MARK else b""
+        if comment is not None and kind in ACCESSES:
+            text = comment(int(packets["seq"][at])).encode()
+        if not data and not text:
+            continue
+        yield packets[done:at].tobytes()
+        yield _with_data(packets[at].tobytes()[:-_END_BYTES], data, _option(_COMMENT, text) if text else b"")
         done = at + 1
     yield packets[done:].tobytes()
 

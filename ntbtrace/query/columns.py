@@ -9,7 +9,22 @@ from numpy.typing import NDArray
 
 from ntbtrace.event import ACCESSES, NO_BAR, NO_ENDPOINT, WITH_BAR, WITH_STATUS
 from ntbtrace.query.expression import Expression
-from ntbtrace.query.nodes import Binary, Column, Compare, FieldOf, IsRegister, Logic, Name, Node, Not, Number, Unary
+from ntbtrace.query.nodes import (
+    Binary,
+    CodeSource,
+    Column,
+    Compare,
+    FieldOf,
+    InCode,
+    IsRegister,
+    Logic,
+    Name,
+    Node,
+    Not,
+    Number,
+    OfCode,
+    Unary,
+)  # fmt: skip
 from ntbtrace.query.one import DIVISIONS, TARGET_ID, WORD_BITS
 
 Mask = NDArray[np.bool_]
@@ -76,6 +91,10 @@ def _evaluate(node: Node, block: Columns) -> Result:
             return _of(np.isin(_ids(block), list(ids)))
         case FieldOf(_, places):
             return _field(block, places)
+        case OfCode(column, source):
+            return _by_chain(block, source, lambda number: source.value(column, number))
+        case InCode(test, source):
+            return Result(_by_chain(block, source, lambda number: int(test(number))).values, None)
         case Unary(op, operand):
             inner = _evaluate(operand, block)
             return inner._replace(values=np.uint64(0) - inner.values if op == "-" else ~inner.values)
@@ -101,6 +120,14 @@ def _logic(both: bool, operands: tuple[Node, ...], block: Columns) -> Mask:
         other = _truth(_evaluate(one, block))
         truth = truth & other if both else truth | other
     return truth
+
+
+def _by_chain(block: Columns, source: CodeSource, value: Callable[[int], int | None]) -> Result:
+    """What `value` gives for the number of each row's chain."""
+    numbers, which = np.unique(source.numbers_of(int(block.column("seq")[0])), return_inverse=True)
+    found = [value(number) for number in numbers.tolist()]
+    there = np.array([one is not None for one in found])[which]
+    return Result(np.array([one or 0 for one in found], np.uint64)[which], there)
 
 
 def _words(block: Columns, name: str) -> Words:

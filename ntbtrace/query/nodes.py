@@ -5,8 +5,9 @@ Every node has a value for an event, an integer modulo 2^64, or none at all: an 
 What is computed from nothing is nothing, a comparison with nothing is false.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 MODULO = 1 << 64
 MASK = MODULO - 1
@@ -28,7 +29,12 @@ class Column(StrEnum):
     OWNER = "owner"
     STATUS = "status"
     CAUSE = "cause"
+    FUNC = "func"
+    FILE = "file"
+    LINE = "line"
 
+
+CODE = (Column.FUNC, Column.FILE, Column.LINE)  # about the guest's code, where a trace has it
 
 COLUMN_DOCS = {
     Column.SEQ: "the event's number",
@@ -44,7 +50,23 @@ COLUMN_DOCS = {
     Column.OWNER: "the port whose register that is, 255 for one of the switch",
     Column.STATUS: "ok, unknown, closed, limit, refused, disabled",
     Column.CAUSE: "the number of the event that caused it",
+    Column.FUNC: 'the guest\'s function that made the access, or one that called it: func == "idt_init_link"',
+    Column.FILE: 'the source file of one of them: file == "ntb_hw_idt.c"',
+    Column.LINE: 'the line of one of them: line == 774, or line == "ntb_hw_idt.c:774"',
 }
+
+
+class CodeSource(Protocol):
+    """The guests' code: symbols.code.Code. Each access has the number of its chain of functions; -1: none."""
+
+    def number(self, seq: int) -> int: ...
+    def numbers_of(self, first_seq: int) -> Any:
+        """An array: of each row of the block that begins so."""
+
+    def check(self, column: str, word: str) -> None: ...
+    def tester(self, column: str, op: str, operand: str | int) -> Callable[[int], bool]: ...
+    def value(self, column: str, number: int) -> int | None: ...
+    def word(self, column: str, value: int) -> str: ...
 
 
 class Number(NamedTuple):
@@ -68,6 +90,20 @@ class IsRegister(NamedTuple):
     """The event's register is one of `ids` (of any owner)."""
 
     ids: frozenset[int]
+
+
+class OfCode(NamedTuple):
+    """func, file or line as a value: of the innermost function of a module, by the number of the chain."""
+
+    column: Column
+    source: CodeSource
+
+
+class InCode(NamedTuple):
+    """Some function of the access's chain passes `test`, which is given the number of the chain."""
+
+    test: Callable[[int], bool]
+    source: CodeSource
 
 
 class Moved(NamedTuple):
@@ -124,7 +160,7 @@ class Logic(NamedTuple):
     operands: "tuple[Node, ...]"
 
 
-Node = Number | Name | FieldOf | IsRegister | Moved | Held | Unary | Binary | Compare | Not | Logic
+Node = Number | Name | FieldOf | IsRegister | OfCode | InCode | Moved | Held | Unary | Binary | Compare | Not | Logic
 
 
 def children(node: Node) -> "tuple[Node, ...]":

@@ -13,6 +13,7 @@ from ntbtrace.query.nodes import (
     Compare,
     FieldOf,
     Held,
+    InCode,
     IsRegister,
     Logic,
     Moved,
@@ -20,6 +21,7 @@ from ntbtrace.query.nodes import (
     Node,
     Not,
     Number,
+    OfCode,
     Unary,
 )  # fmt: skip
 
@@ -88,6 +90,10 @@ def compile_node(node: Node, moment: Moment | None = None) -> Value:
             return lambda event: int(event.target & TARGET_ID in ids)
         case FieldOf(_, places):
             return _field({number: (lsb, width) for number, lsb, width in places})
+        case OfCode(column, source):
+            return lambda event: source.value(column, source.number(event.seq))
+        case InCode(test, source):
+            return lambda event: int(test(source.number(event.seq)))
         case Moved(after, places) if moment is not None:
             return _moved(moment, after, places)
         case Held(owner, number, lsb, width) if moment is not None:

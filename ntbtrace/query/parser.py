@@ -12,12 +12,15 @@ from typing import NoReturn, Protocol
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Kind, Status
 from ntbtrace.query.nodes import (
+    CODE,
     MASK,
     Binary,
+    CodeSource,
     Column,
     Compare,
     FieldOf,
     Held,
+    InCode,
     IsRegister,
     Logic,
     Moved,
@@ -25,6 +28,7 @@ from ntbtrace.query.nodes import (
     Node,
     Not,
     Number,
+    OfCode,
     Unary,
 )  # fmt: skip
 from ntbtrace.query.times import UNITS
@@ -77,6 +81,8 @@ class Names(Protocol):
     def find(self, name: str) -> list[int]: ...
     def fields(self, target: int) -> Sequence[FieldPlace]: ...
     def ids(self) -> Iterable[int]: ...
+    @property
+    def code(self) -> CodeSource | None: ...
 
 
 class Parser:
@@ -139,8 +145,11 @@ class Parser:
     # Names
 
     def _name(self, node: ast.AST, name: str) -> Node:
-        if name in self._columns:
-            return Name(self._columns[name])
+        column = self._columns.get(name)
+        if column in CODE:
+            return OfCode(column, self._code(node, name))
+        if column is not None:
+            return Name(column)
         if name in _MOVED and self._asking != Asking.NOTHING:
             return Moved(_MOVED[name])
         if _RENAMED.fullmatch(name) or (self._asking == Asking.BARE and name.upper() in self._registers):
@@ -152,6 +161,11 @@ class Parser:
             if name in words:
                 self._fail(node, f"{name} is compared with {column}: {column} == {name}")
         self._unknown(node, name)
+
+    def _code(self, node: ast.AST, name: str) -> CodeSource:
+        if self._names.code is None:
+            self._fail(node, f"{name} is about the guests' code, and this trace has none: record with --guest-pc")
+        return self._names.code
 
     def _unknown(self, node: ast.AST, name: str) -> NoReturn:
         known = [*self._columns, *(word for words in _WORDS.values() for word in words)]
@@ -245,6 +259,8 @@ class Parser:
             self._fail(node, "is cannot be used: write ==")
         for column, other, mirrored in ((left, right, symbol), (right, left, _MIRRORED[symbol])):
             name = self._columns.get(column.id) if isinstance(column, ast.Name) else None
+            if name in CODE and (known := self._of_code(name, mirrored, other)) is not None:
+                return known
             if name is not None and isinstance(other, ast.Name) and not self._is_value(other.id):
                 return self._word(other, name, mirrored, other.id)
         return Compare(symbol, self._node(left, depth + 1), self._node(right, depth + 1))
@@ -253,6 +269,32 @@ class Parser:
         """A column, or something that the device is asked."""
         asked = self._asking != Asking.NOTHING and name in _MOVED
         return name in self._columns or asked or bool(_RENAMED.fullmatch(name))
+
+    def _of_code(self, column: Column, symbol: str, other: ast.expr) -> Node | None:
+        """func, file or line compared with a name or a number; None for anything else."""
+        operand: str | int
+        match other:
+            case ast.Constant(value=str(text)):
+                operand = text
+            case ast.Name(id=name) if column == Column.FUNC and name not in self._columns:
+                operand = name
+            case ast.Constant(value=int(number)) if column == Column.LINE and not isinstance(number, bool):
+                operand = number
+            case _:
+                return None
+        source = self._code(other, column)
+        if isinstance(operand, str):
+            if symbol not in ("==", "!="):
+                self._fail(other, f"names are equal or not: {column} == {operand!r}")
+            try:
+                source.check(column, operand)
+            except NtbTraceError as error:
+                self._fail(other, str(error))
+        there = OfCode(column, source)
+        if symbol != "!=":
+            return InCode(source.tester(column, symbol, operand), source)
+        found = InCode(source.tester(column, "==", operand), source)
+        return Logic("and", (Compare("==", there, there), Not(found)))
 
     def _word(self, node: ast.AST, column: Column, symbol: str, word: str) -> Node:
         """`column` compared with a name of one of its values."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Expressions that ask the device ($NTCTL.CPEN, old, new): which they are, and what can be said of them without it."""
 
-from ntbtrace.query.nodes import FieldOf, Held, IsRegister, Logic, Moved, Name, Node, Number, children
+from ntbtrace.query.nodes import FieldOf, Held, InCode, IsRegister, Logic, Moved, Name, Node, Number, OfCode, children
 
 TRUE = Number(1)
 
@@ -13,7 +13,9 @@ def asks(node: Node) -> bool:
 
 def needs_event(node: Node) -> bool:
     """Whether the node's value depends on an event."""
-    return isinstance(node, Name | FieldOf | IsRegister | Moved) or any(map(needs_event, children(node)))
+    return isinstance(node, Name | FieldOf | IsRegister | OfCode | InCode | Moved) or any(
+        map(needs_event, children(node))
+    )
 
 
 def without(node: Node) -> Node:

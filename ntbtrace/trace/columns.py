@@ -25,6 +25,9 @@ _TRIED = {
     "offset": (_PLANES, _DICT, _CAUSED | _DELTA | _PLANES),  # registers; copies through a window
     "value": (_DICT, _CAUSED | _PLANES, _PLAIN),  # a few values again and again; payload
     "target": (_PLANES, _DICT),
+    "rows": (_DELTA | _PLANES,),
+    "chains": (_PLANES, _DICT),
+    "frames": (_PLANES,),
 }
 _ALL = Encoding.CONSTANT | Encoding.DELTA | Encoding.PLANES | Encoding.CAUSED | Encoding.DICT
 

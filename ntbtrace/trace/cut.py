@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.query import Expression, columns
+from ntbtrace.trace.annotations import copy_symbols
 from ntbtrace.trace.derive import derived
 from ntbtrace.trace.reader import Trace
 from ntbtrace.trace.sink import Sink
@@ -45,12 +46,17 @@ def cut(trace: Trace, numbers: Iterable[int], path: Path, *, overwrite: bool = F
     with derived(path, trace.source.start, [trace], overwrite=overwrite) as sink:
         for number in chosen:
             copy_block(trace, number, sink)
+        copy_symbols([trace], sink)
     return sum(trace.blocks[number].count for number in chosen)
 
 
 def copy_block(trace: Trace, number: int, sink: Sink) -> None:
-    """Append block `number` of a closed trace as it is. Raises TraceFormatError if it is damaged, OSError."""
+    """Append block `number` of a closed trace as it is, with its code sites.
+
+    Raises TraceFormatError if it is damaged, OSError.
+    """
     info = trace.blocks[number]
     trace.block(number)  # a damaged one is refused here, and not by who reads the copy
     assert info.offset is not None
     sink.block(info, os.pread(trace.source.fd, info.length, info.offset))
+    trace.annotations.copy_sites(number, sink)

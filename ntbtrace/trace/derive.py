@@ -13,6 +13,7 @@ from ntbtrace.trace.block import Block, has_data
 from ntbtrace.trace.layout import ROW_DTYPE
 from ntbtrace.trace.reader import Trace
 from ntbtrace.trace.sink import Sink
+from ntbtrace.trace.sites import Sites
 from ntbtrace.trace.summary import Rows
 
 
@@ -61,13 +62,14 @@ def is_long(rows: Rows) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
 
 
 class Gathered:
-    """Rows of several blocks, and one payload area for them."""
+    """Rows of several blocks, one payload area for them, their code sites."""
 
     def __init__(self, first_seq: int, snapshot: bytes) -> None:
         self.first_seq = first_seq
         self.snapshot = snapshot
         self.count = 0
         self.payload = bytearray()
+        self.sites: list[tuple[int, Sites]] = []  # of the blocks, each with its first row here
         self._parts: list[Rows] = []
         self._places: dict[bytes, int] = {}
 

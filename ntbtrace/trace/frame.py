@@ -20,6 +20,25 @@ class Frame:
     body: memoryview
 
 
+@dataclass(frozen=True)
+class FrameInfo:
+    """A frame other than a block, told without reading it: an annotation, or one of a later version."""
+
+    type: int
+    summary: bytes
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A frame about events that are in the file already."""
+
+    type: int
+    summary: bytes
+    body: bytes
+
+
 def encode_frame(kind: int, summary: bytes, *body: bytes) -> bytes:
     length = FRAME.size + len(summary) + sum(map(len, body)) + CRC.size
     head = FRAME.pack(FRAME_MAGIC, kind, 0, length, len(summary))

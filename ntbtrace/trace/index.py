@@ -3,11 +3,11 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from ntbtrace.trace.frame import Frame, encode_frame, read_frame
+from ntbtrace.trace.frame import Frame, FrameInfo, encode_frame, read_frame
 from ntbtrace.trace.guard import checksum, damaged, reading
 from ntbtrace.trace.layout import (
     INDEX,
@@ -23,20 +23,21 @@ from ntbtrace.trace.summary import BlockInfo, decode_summary, encode_summary
 
 @dataclass(frozen=True)
 class Index:
-    """`lost`: events that happened but could not be written (a full disk)."""
+    """`lost`: events that happened but could not be written (a full disk). `others`: the frames that are no blocks."""
 
     blocks: Sequence[BlockInfo]
     closed: bool
     salvaged: bool
     lost: int
+    others: Sequence[FrameInfo] = field(default=())
 
 
 def encode_index(index: Index, offset: int) -> bytes:
     """Index frame and tail, to be written at byte `offset`, the end of the file."""
     entries = []
-    for info in index.blocks:
-        summary = encode_summary(info)
-        entries.append(INDEX_ENTRY.pack(info.offset, info.length, FrameType.EVENTS, 0, len(summary)) + summary)
+    frames = [FrameInfo(FrameType.EVENTS, encode_summary(info), info.offset or 0, info.length) for info in index.blocks]
+    for one in sorted((*frames, *index.others), key=lambda frame: frame.offset):
+        entries.append(INDEX_ENTRY.pack(one.offset, one.length, one.type, 0, len(one.summary)) + one.summary)
     flags = (IndexFlag.CLOSED if index.closed else 0) | (IndexFlag.SALVAGED if index.salvaged else 0)
     frame = encode_frame(FrameType.INDEX, INDEX.pack(flags, len(entries), index.lost), *entries)
     place = TAIL_PLACE.pack(offset, len(frame))
@@ -48,6 +49,7 @@ def decode_index(frame: Frame, path: Path) -> Index:
     with reading(path, frame.offset, "the index"):
         flags, count, lost = INDEX.unpack(frame.summary)
         blocks: list[BlockInfo] = []
+        others: list[FrameInfo] = []
         at = 0
         for _ in range(count):
             offset, length, kind, _, size = INDEX_ENTRY.unpack_from(frame.body, at)
@@ -56,11 +58,14 @@ def decode_index(frame: Frame, path: Path) -> Index:
                 raise ValueError(f"an entry of {size} bytes where {len(frame.body) - at} are left")
             if offset + length > frame.offset:
                 raise ValueError(f"a block of {length} bytes at {offset}, behind the index")
+            summary = bytes(frame.body[at : at + size])
             if kind == FrameType.EVENTS:
-                blocks.append(decode_summary(bytes(frame.body[at : at + size]), offset, length))
+                blocks.append(decode_summary(summary, offset, length))
+            else:
+                others.append(FrameInfo(kind, summary, offset, length))
             at += size
         check_order(blocks)
-    return Index(blocks, bool(flags & IndexFlag.CLOSED), bool(flags & IndexFlag.SALVAGED), lost)
+    return Index(blocks, bool(flags & IndexFlag.CLOSED), bool(flags & IndexFlag.SALVAGED), lost, others)
 
 
 def check_order(blocks: Sequence[BlockInfo]) -> None:

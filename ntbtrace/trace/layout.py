@@ -26,6 +26,8 @@ CRC = Struct("<I")
 class FrameType(IntEnum):
     EVENTS = 1
     INDEX = 2
+    SITES = 3  # which code of its guest made each access of a block
+    SYMBOLS = 4  # what is where in a guest's kernel, and when
 
 
 # Summary of an EVENTS frame: first seq, count, lowest and highest t; then the map: tag, length, data each
@@ -68,6 +70,22 @@ MAX_DICT = 1 << 16
 
 SNAPSHOT_PART = 32
 PAYLOAD_PART = 33
+
+# Summary of a SITES frame: first seq of its block, rows known, rows unknown, chains. Its body: PARTS, as of EVENTS
+SITES = Struct("<QIII")
+
+
+class SitePart(IntEnum):
+    ROWS = 1  # u32 each: the rows, ascending
+    CHAINS = 2  # u32 each: the row's chain
+    DEPTHS = 3  # u8 for each chain: how many frames it has; chain 0 has none
+    VIAS = 4  # u8 for each chain: a Via
+    FRAMES = 5  # u64 each: the guest's addresses, those of the first chain first; missing when there are none
+
+
+# Summary of a SYMBOLS frame: the port, seq up to which it tells. Its body: raw length, then JSON, compressed
+SYMBOLS = Struct("<BQ")
+RAW_LENGTH = Struct("<I")
 
 # Rows of the journal, as numpy sees event.ROW; the ids of the columns are their numbers here, from 1
 ROW_DTYPE = np.dtype(
@@ -113,3 +131,5 @@ MAX_ROWS = 1 << 20  # of a block
 MAX_PART = 64 << 20  # raw: payload, snapshot
 MAX_DATA = 128 << 10  # of one event
 MAX_SEQ = 1 << 62
+MAX_DEPTH = 64  # frames of a chain
+MAX_SYMBOLS = 16 << 20  # raw: what is told of a guest

@@ -75,7 +75,7 @@ def _salvage(source: Source, say: Callable[[str], None]) -> SalvageReport:
     sink = Sink(path.with_name(path.name + ".salvaging"), b"", overwrite=True)
     packer = recording()
     try:
-        sink.copy(source.fd, scan.end, scan.blocks)
+        sink.copy(source.fd, scan.end, scan.blocks, scan.others)
         for half in kept:
             sink.block(*encode_block(half.first_seq, half.rows, half.payload, half.snapshot, packer))
         closed, lost = (scan.index.closed, scan.index.lost) if scan.index is not None else (False, 0)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import NO_ENDPOINT, endpoint_of, function_of, port_of
+from ntbtrace.trace.annotations import copy_symbols
 from ntbtrace.trace.block import encode_block
 from ntbtrace.trace.columns import IS_EFFECT, Array
 from ntbtrace.trace.cut import copy_block
@@ -47,12 +48,14 @@ def join(traces: Sequence[Trace], path: Path, say: Say, *, overwrite: bool = Fal
             last = first, count
             done -= count
             say(done)
+        copy_symbols(traces, sink)
     return done
 
 
 def merge(traces: Sequence[Trace], path: Path, header: Header, say: Say, *, overwrite: bool = False) -> int:
     """Write the events of recordings of several switches in order of time to a new file that begins with `header`,
-    from placing.merged_header(); returns the number of its events. `say` is told the events done so far.
+    from placing.merged_header(); returns the number of its events. `say` is told the events done so far. Annotations
+    are left out: they are about the events of one recording.
 
     Raises NtbTraceError as `derived` does.
     """

@@ -90,6 +90,11 @@ def recording() -> Packer:
     return Packer((Codec.LZ4, Codec.DEFLATE), FAST, LEARN)
 
 
+def notes() -> Packer:
+    """For what stands beside the blocks."""
+    return Packer((Codec.LZ4,), FAST)
+
+
 def archive() -> Packer:
     """For the fewest bytes."""
     return Packer((Codec.DEFLATE,), TIGHT)

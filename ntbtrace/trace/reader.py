@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Event
 from ntbtrace.trace.block import Block, block_of_rows, decode_block
-from ntbtrace.trace.frame import read_frame
+from ntbtrace.trace.frame import FrameInfo, read_frame
 from ntbtrace.trace.guard import damaged, reading
 from ntbtrace.trace.header import Header, body_length, decode_header, version_of
 from ntbtrace.trace.index import Index, decode_index, find_index
@@ -22,6 +22,7 @@ from ntbtrace.trace.summary import BlockInfo, decode_summary, summarize
 
 if TYPE_CHECKING:  # and what a closed trace does not need is loaded when another one asks for it
     from ntbtrace.query import Expression
+    from ntbtrace.trace.annotations import Annotations
     from ntbtrace.trace.columns import Array
     from ntbtrace.trace.journal import Kept
 
@@ -66,10 +67,13 @@ class Source:
 
 
 class Scan:
-    """What stands in a file, found without its tail: whole blocks up to byte `end`, then perhaps `index`."""
+    """What stands in a file, found without its tail: whole frames up to byte `end` (`blocks` and `others`), then
+    perhaps `index`.
+    """
 
     def __init__(self, source: Source) -> None:
         self.blocks: list[BlockInfo] = []
+        self.others: list[FrameInfo] = []
         self.end = source.begin
         self.index: Index | None = None
         self.source = source
@@ -94,6 +98,8 @@ class Scan:
                 if size > behind + TAIL.size:
                     raise damaged(source.path, behind, f"{size - behind} bytes behind the index")
                 return
+            else:
+                self.others.append(FrameInfo(frame.type, frame.summary, frame.offset, frame.length))
             self.end += frame.length
 
 
@@ -114,7 +120,7 @@ class Trace:
 
     `blocks`: what each block holds, in order of seq. `closed`: the recording ended properly. `salvaged`: the
     file was made whole afterwards. `cut_off`: its end is missing, and so is the recorder's journal. `lost`:
-    events that could not be written.
+    events that could not be written. `annotations`: what is known of events beside what they are.
     """
 
     def __init__(self, path: Path) -> None:
@@ -135,6 +141,7 @@ class Trace:
             raise
         self.blocks: Sequence[BlockInfo] = index.blocks
         self.closed, self.salvaged, self.lost = index.closed, index.salvaged, index.lost
+        self.others = index.others
         self._starts = [info.first_seq for info in self.blocks]
 
     def _load(self) -> Index:
@@ -155,7 +162,13 @@ class Trace:
             self._kept[len(blocks)] = half
             blocks.append(summarize(half.first_seq, half.rows))
         self.cut_off = not has_journal(self.path, source.identity) and not locked(source.fd)
-        return Index(blocks, closed=False, salvaged=False, lost=0)
+        return Index(blocks, closed=False, salvaged=False, lost=0, others=scan.others)
+
+    @cached_property
+    def annotations(self) -> "Annotations":
+        from ntbtrace.trace.annotations import Annotations
+
+        return Annotations(self)
 
     @cached_property
     def registers(self) -> RegisterTable:
@@ -243,6 +256,11 @@ class Trace:
             for name, parts in found.items():
                 parts.append(block.column(name)[rows])
         return {name: np.concatenate(parts) if parts else np.empty(0, np.int64) for name, parts in found.items()}
+
+    def block_at(self, seq: int) -> int | None:
+        """The number of the block that holds event `seq`."""
+        index = bisect_right(self._starts, seq) - 1
+        return index if index >= 0 and seq <= self.blocks[index].last_seq else None
 
     def seq_at(self, t: int) -> int:
         """The seq of the first event at time `t` (ns since the start) or later; behind the last one if there is none.

@@ -4,9 +4,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ntbtrace.errors import NtbTraceError
+
+if TYPE_CHECKING:
+    from ntbtrace.query.nodes import CodeSource
 
 _ID_MASK = 0xFF_FFFF
 _OWNER_SHIFT = 24
@@ -33,6 +36,7 @@ class RegisterTable:
         self._names: dict[int, str] = {}
         self._rows: dict[int, int] = {}  # by id: index in _fields
         self._fields: list[tuple[Field, ...]] = []
+        self.code: CodeSource | None = None  # of the guests, once symbols.attach() has been asked for it
         self._docs: list[str] = []
         self._ids: dict[str, list[int]] = {}  # by name in capitals; an array's name without {} gives all its ids
         for row in table["registers"]:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ntbtrace.trace.annotations import copy_symbols
 from ntbtrace.trace.block import encode_block
 from ntbtrace.trace.derive import Gathered, derived, is_long, rows_of
 from ntbtrace.trace.header import renewed
 from ntbtrace.trace.layout import MAX_PART
 from ntbtrace.trace.packing import archive
 from ntbtrace.trace.reader import Trace
+from ntbtrace.trace.sites import encode_sites, join
 
 MOST_ROWS = 1 << 17  # of a block
 MOST_PAYLOAD = MAX_PART // 2
@@ -27,8 +29,11 @@ def repack(trace: Trace, path: Path, say: Callable[[int], None], *, overwrite: b
         for one in _gather(trace):
             payload = bytes(one.payload)
             sink.block(*encode_block(one.first_seq, one.rows, payload, one.snapshot, packer))
+            if one.sites:
+                sink.annotate(encode_sites(one.first_seq, join(one.sites), packer))
             done += one.count
             say(done)
+        copy_symbols([trace], sink)
     return path.stat().st_size
 
 
@@ -48,6 +53,9 @@ def _gather(trace: Trace) -> Iterator[Gathered]:
             one = None
         if one is None:
             one = Gathered(info.first_seq, block.snapshot)
+        sites = trace.annotations.sites(number)
+        if sites is not None:
+            one.sites.append((one.count, sites))
         one.add(rows, block.data)
     if one is not None:
         yield one

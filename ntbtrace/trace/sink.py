@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ntbtrace.errors import NtbTraceError
+from ntbtrace.trace.frame import Annotation, FrameInfo, encode_frame
 from ntbtrace.trace.index import Index, encode_index
 from ntbtrace.trace.summary import BlockInfo
 
@@ -52,6 +53,7 @@ class Sink:
     def __init__(self, path: Path, header: bytes, overwrite: bool) -> None:
         self.path = path
         self.blocks: list[BlockInfo] = []
+        self.others: list[FrameInfo] = []
         try:
             if overwrite:
                 remove(path)
@@ -81,18 +83,38 @@ class Sink:
         self._append(frame)
         self.blocks.append(replace(info, offset=offset, length=len(frame)))
 
-    def copy(self, fd: int, end: int, blocks: Sequence[BlockInfo]) -> None:
-        """Take over the first `end` bytes of another trace, in which `blocks` are. Raises OSError."""
+    def annotate(self, note: Annotation) -> None:
+        """Append an annotation, of the block before it or of all. Raises OSError, and the file is as before."""
+        frame, offset = encode_frame(note.type, note.summary, note.body), self._end
+        self._append(frame)
+        self.others.append(FrameInfo(note.type, note.summary, offset, len(frame)))
+
+    def frames(self) -> list[BlockInfo | FrameInfo]:
+        """Blocks and annotations in the order of the file."""
+        return sorted((*self.blocks, *self.others), key=lambda one: one.offset or 0)
+
+    def adopt(self, one: BlockInfo | FrameInfo, frame: bytes) -> None:
+        """Append a frame of another trace as it is. Raises OSError, and the file is as before."""
+        moved = replace(one, offset=self._end, length=len(frame))
+        self._append(frame)
+        if isinstance(moved, BlockInfo):
+            self.blocks.append(moved)
+        else:
+            self.others.append(moved)
+
+    def copy(self, fd: int, end: int, blocks: Sequence[BlockInfo], others: Sequence[FrameInfo]) -> None:
+        """Take over the first `end` bytes of another trace, in which `blocks` and `others` are. Raises OSError."""
         while self._end < end:
             chunk = os.pread(fd, min(_CHUNK, end - self._end), self._end)
             if not chunk:
                 raise OSError(errno.EIO, "it became shorter")
             self._append(chunk)
         self.blocks.extend(blocks)
+        self.others.extend(others)
 
     def index(self, *, closed: bool, salvaged: bool = False, lost: int = 0) -> None:
         """Append index and tail: the file is whole. Raises OSError."""
-        self._append(encode_index(Index(self.blocks, closed, salvaged, lost), self._end))
+        self._append(encode_index(Index(self.blocks, closed, salvaged, lost, self.others), self._end))
 
     def finish(self, *, lost: int) -> None:
         """The recording has ended: index and tail. Raises OSError."""

@@ -10,7 +10,7 @@ Around(text, ...)  only blocks near the events for which an expression is true
 import os
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,8 +18,10 @@ from typing import Protocol
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.query import Expression, columns, parse
 from ntbtrace.trace.block import Block
+from ntbtrace.trace.frame import Annotation, FrameInfo
 from ntbtrace.trace.header import Header
 from ntbtrace.trace.journal import journal_path
+from ntbtrace.trace.layout import FrameType
 from ntbtrace.trace.registers import RegisterTable
 from ntbtrace.trace.sink import Sink, remove
 from ntbtrace.trace.summary import BlockInfo
@@ -36,6 +38,9 @@ class Output(Protocol):
 
     def block(self, info: BlockInfo, frame: bytes, block: Callable[[], Block]) -> None:
         """Take the frame of a block; `block` makes what is in it. Raises OSError."""
+
+    def annotate(self, note: Annotation) -> None:
+        """Take what is known of the block that came last, or of all. Raises OSError."""
 
     def finish(self, *, lost: int) -> None:
         """The recording has ended. Raises OSError; then it can be called again."""
@@ -100,6 +105,7 @@ class RotatingSink:
                 raise NtbTraceError(f"{old} exists: choose another name, or say --overwrite")
             remove(old)
             journal_path(old).unlink(missing_ok=True)
+        self._symbols: dict[int, Annotation] = {}  # by port: they stand in every piece
         self._piece = self._new()
 
     @property
@@ -108,12 +114,24 @@ class RotatingSink:
 
     def _new(self) -> Sink:
         name = f"{self._wanted.stem}.{self._number:04}{self._wanted.suffix}"
-        return Sink(self._wanted.with_name(name), self._header, False)
+        piece = Sink(self._wanted.with_name(name), self._header, False)
+        try:
+            for note in self._symbols.values():
+                piece.annotate(note)
+        except OSError:
+            piece.discard()
+            raise
+        return piece
 
     def block(self, info: BlockInfo, frame: bytes, block: Callable[[], Block]) -> None:
         if self._piece.blocks and self._piece.end + len(frame) > self._size:
             self._rotate()
         self._piece.block(info, frame)
+
+    def annotate(self, note: Annotation) -> None:
+        self._piece.annotate(note)
+        if note.type == FrameType.SYMBOLS:
+            self._symbols[note.summary[0]] = note
 
     def _rotate(self) -> None:
         """The journal goes to the next piece, whose blocks it holds, before this one says that it is whole."""
@@ -151,14 +169,14 @@ class LastSink(RotatingSink):
                 raise NtbTraceError(f"{path} exists: choose another name, or say --overwrite")
             remove(path)
         self._most = size
-        self._old: deque[tuple[Path, deque[BlockInfo], int]] = deque()
+        self._old: deque[tuple[Path, deque[BlockInfo | FrameInfo], int]] = deque()
         self._whole: Sink | None = None
         self._done = False
         super().__init__(path, header, overwrite, max(size // PIECES, LEAST))
 
     def _end(self, piece: Sink) -> None:
         super()._end(piece)
-        self._old.append((piece.path, deque(piece.blocks), piece.end))
+        self._old.append((piece.path, deque(piece.frames()), piece.end))
         while len(self._old) > 1 and sum(end for _, _, end in self._old) > self._most - self._size:
             self._old.popleft()[0].unlink(missing_ok=True)
 
@@ -166,15 +184,15 @@ class LastSink(RotatingSink):
         """The pieces become one file; each goes when it is in it."""
         if self._whole is None:
             super().finish(lost=lost)
-            self._old.append((self._piece.path, deque(self._piece.blocks), 0))
+            self._old.append((self._piece.path, deque(self._piece.frames()), 0))
             self._whole = Sink(self._wanted, self._header, False)
         while self._old:
-            path, blocks, _ = self._old[0]
+            path, frames, _ = self._old[0]
             with path.open("rb") as file:
-                while blocks:
-                    info = blocks[0]
-                    self._whole.block(info, os.pread(file.fileno(), info.length, info.offset or 0))
-                    blocks.popleft()
+                while frames:
+                    info = frames[0]
+                    self._whole.adopt(info, os.pread(file.fileno(), info.length, info.offset or 0))
+                    frames.popleft()
             path.unlink()
             self._old.popleft()
         self._whole.finish(lost=lost)
@@ -193,22 +211,37 @@ class AroundSink(Sink):
     def __init__(self, path: Path, header: bytes, overwrite: bool, where: Expression, around: Around) -> None:
         super().__init__(path, header, overwrite)
         self._where, self._around = where, around
-        self._held: deque[tuple[BlockInfo, bytes]] = deque()
+        self._held: deque[tuple[BlockInfo, bytes, list[Annotation]]] = deque()
+        self._latest: list[Annotation] | None = None  # where those of the last block go; None: into the file
         self._until = -1  # seq up to which everything is kept
 
     def block(self, info: BlockInfo, frame: bytes, block: Callable[[], Block] | None = None) -> None:
         found: list[int] = []
         if block is not None and self._where.may_match(info):
             found = columns.select(self._where, block()).tolist()
-        self._held.append((info, frame))
+        self._latest = []
+        self._held.append((info, frame, self._latest))
         if found:
             first = info.first_seq + found[0] - self._around.before
             self._until = info.first_seq + found[-1] + self._around.after
             while self._held:
                 held = self._held.popleft()
                 if held[0].last_seq >= first:
-                    super().block(*held)
+                    self._keep(*held)
+            self._latest = None
         elif info.first_seq <= self._until:
-            super().block(*self._held.pop())
+            self._keep(*self._held.pop())
+            self._latest = None
         while self._held and self._held[0][0].last_seq < info.last_seq + 1 - self._around.before:
             self._held.popleft()
+
+    def _keep(self, info: BlockInfo, frame: bytes, notes: Sequence[Annotation]) -> None:
+        super().block(info, frame)
+        for note in notes:
+            super().annotate(note)
+
+    def annotate(self, note: Annotation) -> None:
+        if self._latest is None or note.type == FrameType.SYMBOLS:
+            super().annotate(note)
+        else:
+            self._latest.append(note)

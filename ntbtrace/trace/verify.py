@@ -13,6 +13,7 @@ from ntbtrace.trace.block import Block
 from ntbtrace.trace.frame import read_frame
 from ntbtrace.trace.layout import ROW_DTYPE, FrameType
 from ntbtrace.trace.reader import Trace
+from ntbtrace.trace.sites import first_seq
 from ntbtrace.trace.summary import summarize
 
 _EFFECTS, _STIMULI = [int(kind) for kind in EFFECTS], [int(kind) for kind in STIMULI]
@@ -32,6 +33,7 @@ def faults(trace: Trace, say: Callable[[int], None]) -> Iterator[str]:
         try:
             block = trace.block(number)
             yield from _in_block(block)
+            trace.annotations.sites(number)
             times = block.column("t")
             if int(times[0]) < time:
                 yield f"event {info.first_seq}: a time before that of the event before it"
@@ -40,6 +42,7 @@ def faults(trace: Trace, say: Callable[[int], None]) -> Iterator[str]:
             yield str(error)
         done += info.count
         say(done)
+    yield from _annotations(trace)
 
 
 def remarks(trace: Trace) -> Iterator[str]:
@@ -67,6 +70,17 @@ def _between(trace: Trace, at: int, end: int) -> Iterator[str]:
             yield f"{trace.path}: byte {at}: a block that the index does not have"
             return
         at += frame.length
+
+
+def _annotations(trace: Trace) -> Iterator[str]:
+    blocks = {info.first_seq for info in trace.blocks}
+    for one in trace.annotations.of(FrameType.SITES):
+        if first_seq(one.summary) not in blocks:
+            yield f"{trace.path}: byte {one.offset}: code sites of a block that is not here"
+    try:
+        trace.annotations.symbols  # noqa: B018
+    except NtbTraceError as error:
+        yield str(error)
 
 
 def _in_block(block: Block) -> Iterator[str]:

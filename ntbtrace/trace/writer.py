@@ -3,7 +3,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,13 @@ from time import monotonic, sleep
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import EFFECTS, INLINE, NO_BAR, NO_ENDPOINT, ROW, Event, Kind
 from ntbtrace.trace.block import block_of_rows, encode_block
+from ntbtrace.trace.frame import Annotation
 from ntbtrace.trace.header import Header, encode_header
 from ntbtrace.trace.journal import Geometry, Half, create_journal, identity, journal_path
 from ntbtrace.trace.layout import MAX_DATA
 from ntbtrace.trace.packing import recording
 from ntbtrace.trace.storage import WHOLE, Storage
+from ntbtrace.trace.summary import Rows
 
 ROWS = 32768  # of a half: the most that a block holds
 EFFECT_ROWS = 1024  # that one stimulus may have
@@ -43,6 +45,9 @@ class TraceWriter:
     row is packed after those of its effects, because a row whose kind is not 0 counts as complete.
 
     `error` is set when the file cannot grow any more; recording then goes on without it and `lost` counts.
+
+    `annotator` is called by the writer thread with the first seq and the rows of each block, when that is in the file,
+    for what is known of its events. If it fails, `annotator_error` says why, and recording goes on without it.
     """
 
     rows: memoryview
@@ -69,6 +74,8 @@ class TraceWriter:
         """
         self.path = path
         self.error: NtbTraceError | None = None
+        self.annotator: Callable[[int, Rows], Iterable[Annotation]] | None = None
+        self.annotator_error: Exception | None = None
         self.lost = 0
         self.dropped = 0
         self._gap = 0  # dropped since the last rows that were kept
@@ -235,12 +242,23 @@ class TraceWriter:
                     info, frame = encode_block(half.first_seq, rows, payload, half.snapshot, packer, _give_way)
                     block = partial(block_of_rows, info, rows, payload, half.snapshot, self.path)
                     self._sink.block(info, frame, block)
+                    for note in self._annotations(half.first_seq, rows):
+                        self._sink.annotate(note)
                 except Exception as error:
                     self._fail(error)
             if self.error is not None:
                 self.lost += count
             half.free(count)
             self._free.release()
+
+    def _annotations(self, first_seq: int, rows: Rows) -> Iterable[Annotation]:
+        if self.annotator is None:
+            return ()
+        try:
+            return tuple(self.annotator(first_seq, rows))
+        except Exception as error:
+            self.annotator, self.annotator_error = None, error
+            return ()
 
     def _fail(self, error: Exception) -> None:
         if self.error is not None:

@@ -4,6 +4,7 @@
 import json
 import tempfile
 import zlib
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 from struct import calcsize, unpack_from
@@ -128,10 +129,11 @@ def read_file(data: bytes) -> tuple[dict, list[Event], list[bytes], tuple[int, .
     assert index + length == len(data) - 24
     events, snapshots, place = [], [], 0
     for kind, offset, inside, block in frames:
-        assert kind == 1
         there, _, of, _, size = unpack_from("<QIHHI", entries, place)
         assert (there, of, entries[place + 20 : place + 20 + size]) == (offset, kind, inside)
         place += 20 + size
+        if kind != 1:
+            continue
         some, snapshot = read_block(inside, block)
         events += some
         snapshots.append(snapshot)
@@ -163,6 +165,43 @@ def test_reads_the_header(tmp_path: Path) -> None:
     text = json.dumps(written.registers, sort_keys=True, separators=(",", ":"))
     assert body.pop("registers_digest") == blake2b(text.encode(), digest_size=16).hexdigest()
     assert {**body, "merged": []} == vars(written)
+
+
+def read_sites(summary: bytes, body: bytes) -> dict[int, tuple[int, list[int]]]:
+    """By seq: how the chain was found, and its addresses."""
+    first, known, unknown, number = unpack_from("<QIII", summary)
+    (count,) = unpack_from("<H", body)
+    at, parts = 2 + 12 * count, {}
+    for i in range(count):
+        part, encoding, width, codec, stored, raw = unpack_from("<BBBBII", body, 2 + 12 * i)
+        parts[part] = (encoding, width, expand(body[at : at + stored], raw, codec))
+        at += stored
+    rows, chains = (read_column(*parts[part], known + unknown) for part in (1, 2))
+    depths, vias = (read_column(*parts[part], number) for part in (3, 4))
+    addresses = iter(read_column(*parts[5], sum(depths)) if sum(depths) else ())
+    table = [(via, [next(addresses) for _ in range(depth)]) for via, depth in zip(vias, depths, strict=True)]
+    assert table[0] == (0, [])
+    assert chains.count(0) == unknown
+    return {first + row: table[chain] for row, chain in zip(rows, chains, strict=True)}
+
+
+def test_reads_annotations() -> None:
+    path = Path(__file__).parent.parent.parent / "traces/guest-pc.ntbt"
+    data = path.read_bytes()
+    _, begin = read_header(data)
+    sites: dict[int, tuple[int, list[int]]] = {}
+    symbols: dict[int, dict] = {}
+    for kind, _, summary, body in read_frames(data, begin, len(data) - 24):
+        if kind == 3:
+            sites |= read_sites(summary, body)
+        elif kind == 4:
+            port, _ = unpack_from("<BQ", summary)
+            symbols[port] = json.loads(expand(body[4:], *unpack_from("<I", body)))
+    with open_trace(path) as trace:
+        expected = {event.seq: trace.annotations.chain(event.seq) for event in trace if event.kind in (3, 4)}
+        assert sites == {seq: (chain.via, list(chain.frames)) for seq, chain in expected.items()}
+        assert json.dumps(symbols[2]) == json.dumps(asdict(trace.annotations.symbols[2]))
+    assert len(read_file(data)[1]) == len(sites) + 841
 
 
 def read_half(data: bytes, base: int, rows: int, payload: int, snapshot: int) -> tuple[int, bytes, list]:

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guests of a recording, one for each port of its switch: simulated ones, or Linux in QEMU."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import device
 from device.profile import WINDOW_TYPES, PortProfile
+from ntbtrace.capture.guest_pc.guest import Annotator, CodeFinder
 from ntbtrace.capture.guests.clients import CLIENTS, Work
 from ntbtrace.capture.guests.driver import IdtDriver
 from ntbtrace.capture.guests.names import RegisterNames
 from ntbtrace.capture.guests.qemu import QemuGuest, QemuSpec
 from ntbtrace.capture.guests.simulated import SimulatedGuest
 from ntbtrace.capture.loop import Loop
+from ntbtrace.capture.port import Port
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.errors import SetupError
 
@@ -53,11 +56,18 @@ def simulated_guests(recorder: Recorder, workload: str, work: Work, seed: int) -
 
 
 def qemu_guests(
-    recorder: Recorder, loop: Loop, spec: QemuSpec, rundir: Path, words: list[str], *, one_vm: bool
-) -> list[QemuGuest]:
-    """Guests that are still off, one for each port or `one_vm` for all; `words` go to their kernels' command lines."""
+    recorder: Recorder, loop: Loop, spec: QemuSpec, rundir: Path, words: list[str], *, one_vm: bool,
+    finder: Callable[[Sequence[Port]], CodeFinder] | None = None,
+) -> list[QemuGuest]:  # fmt: skip
+    """Guests that are still off, one for each port or `one_vm` for all; `words` go to their kernels' command lines.
+    `finder` makes what finds the code of a guest's accesses.
+    """
     each = [[door for door in recorder.doors.values() if door.number == number] for number in recorder.ports]
     groups = [[door for doors in each for door in doors]] if one_vm else each
+    codes = [None if finder is None else finder(doors) for doors in groups]
+    if finder is not None:
+        recorder.writer.annotator = Annotator([code for code in codes if code is not None])
     return [
-        QemuGuest(doors, loop, spec, rundir, " ".join([*words, f"ntbtrace.port={doors[0].number}"])) for doors in groups
+        QemuGuest(doors, loop, spec, rundir, " ".join([*words, f"ntbtrace.port={doors[0].number}"]), code)
+        for doors, code in zip(groups, codes, strict=True)
     ]

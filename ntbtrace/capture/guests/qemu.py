@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ntbtrace.capture.console import Console, socket_name
+from ntbtrace.capture.guest_pc.guest import CodeFinder
+from ntbtrace.capture.guest_pc.monitor import MonitoredCode
+from ntbtrace.capture.guest_pc.symbols import WORDS
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.port import Port
 from ntbtrace.capture.qemu_args import in_option, prepare
@@ -28,6 +31,7 @@ PROGRAM = "qemu-system-x86_64"
 MEMORY = "512M"
 SAYS = b"ntbtrace: "  # what starts a line of the guest's init; the states are in image/init
 PANIC = b"Kernel panic"
+NO_STATE = WORDS | {"mmiotrace"}
 AT_WORK = ("boot", "probe", "run")
 GONE = "gone"
 
@@ -64,10 +68,14 @@ def qmp_name(port: int) -> str:
 class QemuGuest:
     """One guest behind `doors`, its devices in the order of their PCI slots; the first is the port it is known by.
 
-    `state` is the last word of its init, or "off"; `alive` until its QEMU has ended.
+    `state` is the last word of its init, or "off"; `alive` until its QEMU has ended. `code` finds which code of it made
+    each access.
     """
 
-    def __init__(self, doors: Sequence[Port], loop: Loop, spec: QemuSpec, rundir: Path, append: str) -> None:
+    def __init__(
+        self, doors: Sequence[Port], loop: Loop, spec: QemuSpec, rundir: Path, append: str,
+        code: CodeFinder | None = None,
+    ) -> None:  # fmt: skip
         self.port = doors[0]
         self.state = "off"
         self.results: dict[str, str] = {}
@@ -78,6 +86,7 @@ class QemuGuest:
         self._spec = spec
         self._rundir = rundir
         self._append = append
+        self._code = code
         self._process: subprocess.Popen[bytes] | None = None
         self._connections: list[Connection] = []
         self._qtest: Qtest | None = None
@@ -104,9 +113,16 @@ class QemuGuest:
             argv += ["-chardev", f"socket,id=qtest,fd={qtest_far.fileno()}", "-qtest", "chardev:qtest"]
             argv += ["-qtest-log", "none"]
             self._qtest = Qtest(self._loop, qtest)
+        if self._code is not None:
+            words, sockets = self._code.arguments()
+            argv += words
+            passed += sockets
         argv = prepare(argv, fds)
         self.console = Console(self._loop, console, self._rundir / socket_name(self.port.number), self._console_line)
         self._connections = [self._join(door, device) for door, device in zip(self._doors, devices, strict=True)]
+        if isinstance(self._code, MonitoredCode):
+            for connection in self._connections:
+                connection.watch(self._code.watch)
         log = (self._rundir / f"qemu-{self.port.number}.log").open("wb")
         try:
             self._process = subprocess.Popen(
@@ -145,6 +161,8 @@ class QemuGuest:
         return [*argv, *spec.extra]
 
     def _console_line(self, line: bytes) -> None:
+        if self._code is not None:
+            self._code.line(self.port.next_seq, line)
         self.port.console(line)
         if line.startswith(PANIC):
             self.state = "fail reason=kernel-panic"
@@ -158,7 +176,7 @@ class QemuGuest:
             self.results.update(_pairs(rest))
         elif state == "again":
             self._again(_pairs(rest))
-        elif state != "mmiotrace":
+        elif state not in NO_STATE:
             self.state = " ".join(words) if state == "fail" else state
 
     def _again(self, asked: dict[str, str]) -> None:
@@ -217,6 +235,8 @@ class QemuGuest:
             connection.close("QEMU has ended")
         if self._qtest is not None:
             self._qtest.close()
+        if self._code is not None:
+            self._code.close()
 
 
 def _pairs(words: list[str]) -> dict[str, str]:

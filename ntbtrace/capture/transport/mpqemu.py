@@ -9,6 +9,7 @@ import contextlib
 import os
 import socket
 from array import array
+from collections.abc import Callable
 from enum import IntEnum
 from struct import Struct
 from typing import Protocol
@@ -98,12 +99,29 @@ class Connection:
         self._reply = bytearray(REPLY.size)
         REPLY.pack_into(self._reply, 0, Command.RET, REPLY.size - HEADER.size, 0)
         self._read, self._write = port.bar_read, port.bar_write
+        self._told: Callable[[int, bool], None] | None = None
         self.open = True
         peer.setblocking(False)
         loop.add(peer.fileno(), self.serve, self._failed)
         port.attach(mode, {"transport": "mpqemu"}, sink.deliver)
         if isinstance(port, EnginePort):
             loop.add_worker(port.work, self._failed)
+
+    def watch(self, told: Callable[[int, bool], None]) -> None:
+        """From now on, call `told` with the seq of each access, and whether it is of a BAR, before it is answered."""
+        port, read, write = self._port, self._read, self._write
+
+        def watched_read(bar: int, offset: int, size: int) -> int:
+            value = read(bar, offset, size)
+            told(port.seq, True)
+            return value
+
+        def watched_write(bar: int, offset: int, size: int, value: int) -> None:
+            write(bar, offset, size, value)
+            told(port.seq, True)
+
+        self._read, self._write = watched_read, watched_write
+        self._told = told
 
     def serve(self) -> None:
         """Take what has come in, at most one access, and answer it."""
@@ -233,12 +251,19 @@ class Connection:
             if length not in (1, 2, 4):
                 raise ProtocolError(f"{command.name} must be of 1, 2 or 4 bytes, not {length}")
             if command == Command.PCI_CFGREAD:
-                self._answer(self._port.cfg_read(offset, length))
+                read = self._port.cfg_read(offset, length)
+                self._tell()
+                self._answer(read)
             else:
                 self._port.cfg_write(offset, length, value & _MASKS[length])
+                self._tell()
                 if offset in _BARS:
                     self._forget_bar()
                 self._answer(0)
+
+    def _tell(self) -> None:
+        if self._told is not None:
+            self._told(self._port.seq, False)
 
     def _map(self, fds: list[int]) -> None:
         numbers = SYSMEM.unpack_from(self._buffer, HEADER.size)

@@ -5,7 +5,6 @@ The cache ($XDG_CACHE_HOME/ntbtrace, else ~/.cache/ntbtrace) holds the downloade
 the exact package versions together with our own files. A change of either makes a new image.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from pathlib import Path
 from ntbtrace.capture.guests.image import cpio, debian, modules
 from ntbtrace.capture.guests.image.scratch import scratch
 from ntbtrace.errors import NtbTraceError, SetupError
+from ntbtrace.places import cache, images
 
 HERE = Path(__file__).parent
 RELEASE = "release"  # the file that holds the kernel's release
@@ -23,7 +23,9 @@ RELEASE = "release"  # the file that holds the kernel's release
 
 @dataclass(frozen=True)
 class GuestImage:
-    """`kernel` and `initrd` for QEMU; `modules` holds the .ko files with DWARF, `release` the kernel's."""
+    """`kernel` and `initrd` for QEMU; `modules` holds the .ko files with DWARF, `source` what they were made of;
+    `release`: the kernel's.
+    """
 
     directory: Path
     release: str
@@ -41,14 +43,13 @@ class GuestImage:
         return self.directory / "modules"
 
     @property
+    def source(self) -> Path:
+        return self.directory / "source"
+
+    @property
     def driver_header(self) -> Path:
         """The chip's reference: ntb_hw_idt.h of the drivers that were built."""
         return self.directory / "ntb_hw_idt.h"
-
-
-def cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "ntbtrace"
 
 
 def _own_files() -> list[Path]:
@@ -72,7 +73,7 @@ def _hash(parts: list[bytes]) -> str:
 
 def find() -> GuestImage | None:
     """The image of our own files as they are, the latest `build` gave if there are several; asks no package manager."""
-    made = (cache() / "images").glob(f"{_own_key()}-*/{RELEASE}")
+    made = images().glob(f"{_own_key()}-*/{RELEASE}")
     latest = max(made, key=lambda path: path.stat().st_mtime, default=None)
     return _load(latest.parent) if latest else None
 
@@ -92,12 +93,12 @@ def build(say: Callable[[str], None], *, force: bool = False) -> GuestImage:
     if re.search(r"[\s:]", str(place)):
         raise SetupError(f"the cache's path must have no blanks and colons, for make, not {place}: set XDG_CACHE_HOME")
     place.parent.mkdir(parents=True, exist_ok=True)
-    for directory in (place, place / "packages", place / "images"):
+    for directory in (place, place / "packages", images()):
         directory.mkdir(mode=0o700, exist_ok=True)
         directory.chmod(0o700)
     versions = debian.packages()
     name = f"{_own_key()}-{_hash([f'{key}={value}'.encode() for key, value in sorted(versions.items())])}"
-    directory = place / "images" / name
+    directory = images() / name
     found = _load(directory)
     if found is None or force:
         with scratch(place, "build-") as work:
@@ -130,6 +131,7 @@ def _make(versions: dict[str, str], packages: Path, work: Path, say: Callable[[s
     linux = modules.sources(root, work)
     say("compile the NTB and DMA drivers, ntb_perf_fixed and ntb_ecfg")
     modules.compile_modules(root, release, linux, work, made / "modules")
+    modules.keep_sources(linux, work, made / "source")
     shutil.copy(linux / modules.DRIVERS / "hw/idt/ntb_hw_idt.h", made)
     shutil.copy(root / f"boot/vmlinuz-{release}", made / "vmlinuz")
     say("write the initial RAM disk")
@@ -145,6 +147,7 @@ def _files(root: Path, linux: Path, built: Path, work: Path) -> list[cpio.Entry]
         cpio.character_device("dev/console", 5, 1),
         cpio.executable("bin/busybox", (root / "bin/busybox").read_bytes()),
         cpio.executable("bin/bash", (root / "bin/bash-static").read_bytes()),
+        cpio.executable("bin/report_modules", (HERE / "report_modules.sh").read_bytes()),
         cpio.executable("bin/ntb_test.sh", (linux / modules.SELFTEST).read_bytes()),
         cpio.executable("init", (HERE / "init").read_bytes()),
         *(cpio.executable(f"workloads/{path.name}", path.read_bytes()) for path in _workloads()),

@@ -46,6 +46,16 @@ def compile_modules(root: Path, release: str, linux: Path, work: Path, into: Pat
         shutil.copy(module, into)
 
 
+def keep_sources(linux: Path, work: Path, into: Path) -> None:
+    """Copy what was compiled, as DWARF names it, to `into`."""
+    for top in (linux / DRIVERS, linux / Path(DMA[0]).parent, work / "own"):
+        for path in top.rglob("*.[ch]"):
+            copy = into / path.relative_to(work)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if not path.name.endswith(".mod.c"):
+                shutil.copy(path, copy)
+
+
 def mend_perf(directory: Path) -> None:
     """Make ntb_perf_fixed.c of the ntb_perf.c there. Raises SetupError when the patch does not fit it."""
     # a repository around the cache would make git apply skip the file
