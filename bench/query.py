@@ -6,7 +6,6 @@ tshark reads our export of the short one, once without a dissector (looking for 
 and once with ours (looking for the register).
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -27,6 +26,14 @@ MOST_FOR_LAST = 2.5
 LEAST_OF_TSHARK = 35
 MOST_MEMORY = 200  # MB
 NTBTRACE = ["-m", "ntbtrace"]
+WITH_PEAK = """
+import sys
+from ntbtrace import cli
+code = cli.main(sys.argv[1:])
+status = dict(line.split(":") for line in open("/proc/self/status"))
+print(status["VmHWM"].strip(), file=sys.stderr)
+sys.exit(code)
+"""  # rusage would tell the peak of who starts it, if that is higher
 OFTEN = "reg == INDBELLMSK"  # a fifth of the events
 COMMANDS = {  # with their words; FILE has ten million events, SHORT one, OUT is a file to make
     "show --where, one match": ["show", "FILE", "--where", f"reg == {RARE}"],
@@ -56,12 +63,13 @@ def seconds(argv: Sequence[str], program: str = sys.executable) -> float:
 def memory(words: Sequence[str]) -> tuple[float, float]:
     """Seconds of one run of our program, and its peak of memory in MB."""
     start = perf_counter()
-    with subprocess.Popen([sys.executable, *NTBTRACE, *words], stdout=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"bench: ntbtrace {' '.join(words)} failed")
-    return perf_counter() - start, used.ru_maxrss / 1024
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_PEAK, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    took = perf_counter() - start
+    if done.returncode:
+        sys.exit(f"bench: ntbtrace {' '.join(words)} failed: {done.stderr}")
+    return took, int(done.stderr.split()[-2]) / 1024
 
 
 def tshark(trace: Path, ours: float) -> list[Figure]:

@@ -45,20 +45,21 @@ def count_by(trace: Trace, by: str, where: Expression | None) -> Table:
         rows = np.arange(info.count) if where is None else columns.select(where, block)
         if not len(rows):
             continue
-        found = []
-        for key in keys:
-            values, there = columns.values(key, block)
-            found += [values[rows], there[rows].astype(np.uint64)]
-        unique, which, counts = np.unique(np.stack(found), axis=1, return_inverse=True, return_counts=True)
-        which = which.reshape(-1)
+        cells = [part[rows] for key in keys for part in columns.values(key, block)]
+        which = np.zeros(len(rows), np.int64)
+        for part in cells:  # one key after the other: to sort rows of several columns takes five times as long
+            different, numbers = np.unique(part, return_inverse=True)
+            if len(different) > 1:
+                _, which = np.unique(which * len(different) + numbers, return_inverse=True)
+        _, samples, counts = np.unique(which, return_index=True, return_counts=True)
         sizes = np.bincount(which, weights=block.column("size")[rows])
         times = block.column("t")[rows]
         firsts = np.full(len(counts), np.iinfo(times.dtype).max, times.dtype)
         lasts = np.zeros(len(counts), times.dtype)
         np.minimum.at(firsts, which, times)
         np.maximum.at(lasts, which, times)
-        for i, cells in enumerate(unique.T.tolist()):
-            values_of = tuple(v if there else None for v, there in zip(cells[::2], cells[1::2], strict=True))
+        for i, sample in enumerate(zip(*(part[samples].tolist() for part in cells), strict=True)):
+            values_of = tuple(v if there else None for v, there in zip(sample[::2], sample[1::2], strict=True))
             group = groups.setdefault(values_of, Group())
             group.events += int(counts[i])
             group.size += int(sizes[i])
