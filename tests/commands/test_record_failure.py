@@ -4,12 +4,14 @@
 A limit of the file's size stands for a full disk, a descriptor that only reads for a file that became read-only.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from ntbtrace.event import Kind
 from ntbtrace.replay.player import Player
 from ntbtrace.trace import open_trace, salvage
 
@@ -41,6 +43,19 @@ def block(self, *rest):
 
 Sink.block = block
 sys.exit(cli.main(["record", "--workload", "perf", "--size", size, "-o", str(path)]))
+"""
+
+# The disk takes nothing before the guests have done.
+SLOW = """
+import sys, threading
+from ntbtrace import cli
+from ntbtrace.trace.sink import Sink
+from ntbtrace.trace.writer import TraceWriter
+
+ready, block, close = threading.Event(), Sink.block, TraceWriter.close
+Sink.block = lambda self, *rest: (ready.wait(), block(self, *rest))
+TraceWriter.close = lambda self: (ready.set(), close(self))
+sys.exit(cli.main(["record", "--workload", "perf", "--size", sys.argv[2], "-o", sys.argv[1], "--slow-disk", "drop"]))
 """
 
 
@@ -76,3 +91,16 @@ def test_the_guests_go_on_and_the_user_is_told(tmp_path: Path, harm: str, says: 
     with open_trace(path) as trace:
         assert len(trace) > 30_000
         assert Player(trace).run() is None
+
+
+def test_a_disk_that_cannot_follow_costs_events_that_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.ntbt"
+    argv = [sys.executable, "-c", SLOW, str(path), str(SIZE)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"the disk could not follow: ([\d,]+) events were dropped", done.stderr)
+    assert found
+    with open_trace(path) as trace:
+        assert trace.closed
+        told = [event.value for event in trace.where(f"kind == {int(Kind.LOST)}")]
+        assert sum(told) == trace.lost == int(found[1].replace(",", "")) > 30_000
