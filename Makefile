@@ -9,7 +9,7 @@ VM_PACKAGES := qemu-system-x86 gcc make binutils xz-utils git libelf1 libssl3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test vm packages traces docs lint coverage bench bench-guest clean
+.PHONY: run test vm packages traces docs lint coverage soak bench bench-guest clean
 .DEFAULT_GOAL := run
 
 # A minute with the tool: two simulated guests play ping-pong through the switch; the recording is read and replayed.
@@ -78,6 +78,10 @@ lint: $(VENV)/.installed-dev
 coverage: $(VENV)/.installed-dev
 	$(BIN)/coverage run -m pytest -q --hypothesis-seed=0 tests/device
 	$(BIN)/coverage report
+
+# 20,000 random command lines for the debugger; the suite does 300.
+soak: $(VENV)/.installed-dev
+	NTBTRACE_SOAK=20000 $(BIN)/python -m pytest -q --timeout=1200 tests/repl/test_random.py
 
 # A few minutes, on a machine that does nothing else.
 bench: $(VENV)/.installed-bench

@@ -89,9 +89,8 @@ class StopArgument(Argument):
         if condition is not None:
             nodes.append(parse(condition, session.registers, Asking.MARKED).root)
             if isinstance(nodes[-1], Number):
-                raise NtbTraceError(
-                    f"{plain(condition[:40])!r} is the same for every event: `break seq == {nodes[-1].value}` stops at one"
-                )
+                one = f"`break seq == {nodes[-1].value}` stops at one"
+                raise NtbTraceError(f"{plain(condition[:40])!r} is the same for every event: {one}")
         if not nodes and not changes:
             raise NtbTraceError(f"wait for what? {USAGE}")
         expression = Expression(text.strip(), all_of(nodes)) if nodes else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The real program on a pseudo-terminal, whose screen is emulated: types, waits for what is to be seen, never sleeps."""
+"""The real program on a pseudo-terminal, whose screen is emulated: types, and waits for what is to be seen."""
 
 import os
 import shlex
@@ -38,6 +38,7 @@ class Terminal:
             "/bin/sh", ["-c", f"trap : INT; stty -g; {program}; echo code=$?; stty -g"], dimensions=(ROWS, COLUMNS),
             encoding="utf-8", env={**kept, "TERM": "xterm-256color", "XDG_STATE_HOME": str(home), **environment},
         )  # fmt: skip
+        self._child.delaybeforesend = None
         self.screen = Screen(self._child.send)
         self._stream = pyte.Stream(self.screen)
         self.raw = ""

@@ -23,8 +23,8 @@ LINES = (
     "step 7", "where", "list 60", "timeline 60", "print value", "registers", "registers 0 *", "registers switch",
     "history NTCTL", "history PCICMDSTS", "diff start end", "why NTCTL", "why PCICMDSTS", "break change NTCTL", "c",
     "why", "break write NTCTL", "c", "trace kind == mark or kind == console", "c", "info trace", "info profile",
-    "info links", "info windows", "info interrupts", "info coverage", "info breakpoints", "info replay", "display NTCTL",
-    "goto end", "rs 3", "why", "up", "py trace.header", "py event", "py registers", "help", "verify",
+    "info links", "info windows", "info interrupts", "info coverage", "info breakpoints", "info replay",
+    "display NTCTL", "goto end", "rs 3", "why", "up", "py trace.header", "py event", "py registers", "help", "verify",
 )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def hostile(tmp_path: Path, more: bool = False) -> Path:
 
     path = tmp_path / f"evil{EVIL.replace('/', '')}.ntbt"
     return rewrite(source, path, change, registers=table, profile=profile, command=f"x {EVIL}", tool=f"y {EVIL}",
-                   transports={name: EVIL for name in header.transports})  # fmt: skip
+                   transports=dict.fromkeys(header.transports, EVIL))  # fmt: skip
 
 
 @pytest.mark.parametrize("more", [False, True])

@@ -27,8 +27,9 @@ Lines = list[tuple[str, str]]
 MOVING: Lines = [
     ("step", "attach"), ("s 2", "ram_map"), ("reverse-step", "attach"), ("rs", "       0     0.019132    0  attach"),
     ("next", "    0  "), ("n", "    0  "), ("reverse-next 2", "attach"), ("goto 970", "NTGSIGNAL SET=1"),
-    ("down", "     971"), ("down", "     972"), ("up", "     970"), ("down", "     972"), ("bookmark here", "event 972"),
-    ("bookmark", "here             event 972"), ("next-write OUTDBELLSET", "OUTDBELLSET"), ("nw 2:OUTDBELLSET", "1047"),
+    ("down", "     971"), ("down", "     972"), ("up", "     970"), ("down", "     972"),
+    ("bookmark here", "event 972"), ("bookmark", "here             event 972"),
+    ("next-write OUTDBELLSET", "OUTDBELLSET"), ("nw 2:OUTDBELLSET", "1047"),
     ("prev-write OUTDBELLSET", "1041"), ("goto here", "     972"), ("goto 50%", "     692"), ("goto end", "the end"),
     ("goto -10", "    1376"), ("goto 8.5s", "8.503939"), ("run-until kind == irq and port == 2", "     972"),
     ("break irq", "breakpoint 1: irq"), ("continue", "    1048"), ("c 2", "    1076"), ("reverse-continue", "    1053"),
@@ -38,9 +39,11 @@ STOPPING: Lines = [
     ("break write OUTDBELLSET if value & 4", "breakpoint 1: write OUTDBELLSET if value & 4"), ("commands", ""),
     ("tbreak change 2:NTCTL.CPEN", "breakpoint 2: tbreak change"), ("trace irq port=2", "breakpoint 3: trace irq"),
     ("watch 0:NTINTSTS.SEVENT", "breakpoint 4: change 0:NTINTSTS.SEVENT"), ("ignore 4 1", ""), ("disable 3", ""),
-    ("info breakpoints", "  4  change 0:NTINTSTS.SEVENT  (0 hits, the next 1 ignored)"), ("display NTCTL", "1: NTCTL ="),
+    ("info breakpoints", "  4  change 0:NTINTSTS.SEVENT  (0 hits, the next 1 ignored)"),
+    ("display NTCTL", "1: NTCTL ="),
     ("continue", "0:NTINTSTS: 0x8 SEVENT=1 -> 0x0"), ("c", "2:NTCTL: 0x0 -> 0x2 CPEN=1"), ("enable", ""),
-    ("info displays", "1: NTCTL ="), ("delete 4", ""), ("c", "     972"), ("c", "breakpoint 1: write"), ("undisplay 1", ""),
+    ("info displays", "1: NTCTL ="), ("delete 4", ""), ("c", "     972"), ("c", "breakpoint 1: write"),
+    ("undisplay 1", ""),
     ("display", "nothing is displayed"), ("delete", ""), ("info breakpoints", "no breakpoints: `break` sets one"),
     ("watch mem port=2 0x4b00000 len 64", "no event of this recording can match it"), ("save mine", "mine: 1 lines"),
     ("delete", ""), ("source mine", "breakpoint 6: mem port=2"), ("info breakpoints", "0x4b00000"),
@@ -127,6 +130,7 @@ def test_every_command_and_topic_is_in_the_sessions() -> None:
 
 
 # Exit codes: the words after FILE, what stands in the pipe (None: nothing), the code, parts of output and of error.
+STOP_AND_SAY = ("break irq", "commands", "echo hi", "end", "continue")
 CODES: dict[str, tuple[list[str], str | None, int, str, str]] = {
     "nothing to do": (["--batch"], None, 0, "", ""),
     "an empty pipe": ([], "", 0, "", ""),
@@ -142,25 +146,7 @@ CODES: dict[str, tuple[list[str], str | None, int, str, str]] = {
     "the first error ends it": ([], "step\nfrobnicate\nstep\n", 2, "attach", "there is no command 'frobnicate'"),
     "an error in --command": (["--batch", "--command", "goto 9999", "--command", "step"], None, 2, "", "0 to 1386"),
     "an error beats an expectation": ([], "expect 0\ngoto 9999\n", 2, "expected 0", "0 to 1386"),
-    "commands from --command": (
-        [
-            "--batch",
-            "--command",
-            "break irq",
-            "--command",
-            "commands",
-            "--command",
-            "echo hi",
-            "--command",
-            "end",
-            "--command",
-            "continue",
-        ],
-        None,
-        0,
-        "hi",
-        "",
-    ),  # fmt: skip
+    "commands from --command": ([f"--command={line}" for line in STOP_AND_SAY] + ["--batch"], None, 0, "hi", ""),
     "commands without an end": ([], "break irq\ncommands\nstep\n", 2, "", "needs a line `end`"),
     "commands without a breakpoint": ([], "commands\nend\n", 2, "", "there is no breakpoint: `break` sets one"),
     "--goto": (["--batch", "--goto", "8.5s"], None, 0, "8.503939", ""),
@@ -200,6 +186,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def run(words: list[str]) -> object:
+    """The exit code."""
+    try:
+        return cli.main(["repl", str(PINGPONG), *words])
+    except SystemExit as end:  # argparse
+        return end.code
+
+
 @pytest.mark.parametrize("what", CODES)
 def test_exit_codes(
     what: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -207,10 +201,7 @@ def test_exit_codes(
     words, given, code, output, error = CODES[what]
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "stdin", io.StringIO(given or ""))
-    try:
-        assert cli.main(["repl", str(PINGPONG), *words]) == code
-    except SystemExit as end:  # argparse
-        assert end.code == code
+    assert run(words) == code
     said = capsys.readouterr()
     assert output in said.out
     assert error in said.err

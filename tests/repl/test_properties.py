@@ -53,9 +53,9 @@ def shown(debugger: Debugger) -> dict[int, int]:
     return {target: switch.peek(target) or 0 for target in switch.state_targets()}
 
 
-MOVES = ("step", "step 7", "rs", "rs 7", "rs 40", "next", "rn 3", "continue", "rc", "run-until kind == irq", "up", "down",
-         "nw NTINTSTS", "pw GASAADDR", "goto 50%", "goto start", "goto end", "history NTCTL", "diff start end", "why",
-         "list 30", "info windows", "break change NTINTSTS", "break irq", "delete")  # fmt: skip
+MOVES = ("step", "step 7", "rs", "rs 7", "rs 40", "next", "rn 3", "continue", "rc", "run-until kind == irq", "up",
+         "down", "nw NTINTSTS", "pw GASAADDR", "goto 50%", "goto start", "goto end", "history NTCTL", "why",
+         "diff start end", "list 30", "info windows", "break change NTINTSTS", "break irq", "delete")  # fmt: skip
 
 
 @PATIENT

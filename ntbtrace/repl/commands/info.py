@@ -39,9 +39,8 @@ def trace(session: Session) -> None:
     out.line(f"{plain(str(trace.path))}: format {trace.format_version}, model {header.model_version}, {ends}")
     out.line(f"recorded by {plain(header.tool)}: {plain(header.command)}")
     duration = blocks[-1].last_t - blocks[0].first_t if blocks else 0
-    out.line(
-        f"{len(trace):,} events in {seconds(duration)} s, {len(blocks)} block{'s'[: len(blocks) != 1]}; you are at {told(session)}"
-    )
+    several = "block" if len(blocks) == 1 else "blocks"
+    out.line(f"{len(trace):,} events in {seconds(duration)} s, {len(blocks)} {several}; you are at {told(session)}")
     kinds: Counter[int] = Counter()
     for block in blocks:
         kinds.update(block.counts)
@@ -68,9 +67,8 @@ def _profile(out: Output, profile: dict[str, Any], transports: dict[str, Any], r
         bars = ", ".join(f"{plain(str(bar))} {_size(size)}" for bar, size in port.get("bars", {}).items())
         more = ", a DMA engine" if port.get("dma") else ""
         way = plain(str(transports.get(number, "?")))
-        out.line(
-            f"port {plain(str(renamed.get(number, number)))}: partition {plain(str(port.get('partition')))}, {way}, {bars}{more}"
-        )
+        name = plain(str(renamed.get(number, number)))
+        out.line(f"port {name}: partition {plain(str(port.get('partition')))}, {way}, {bars}{more}")
 
 
 def _size(size: object) -> str:
