@@ -164,6 +164,8 @@ class File(Argument):
     rest = True
 
     def parse(self, session: "Session", text: str) -> Path:
+        if "\0" in text:
+            raise NtbTraceError(f"a file cannot be called {plain(text[:40])!r}")
         quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
         try:
             return Path(text[1:-1] if quoted else text).expanduser()

@@ -168,6 +168,7 @@ CODES: dict[str, tuple[list[str], str | None, int, str, str]] = {
     "--load of a broken file, in a pipe": (["--load", "broken"], "step\n", 2, "", "broken:1: NameError"),
     "py that fails": ([], "py 1 / 0\n", 2, "", "ZeroDivisionError: division by zero"),
     "py that exits": ([], "py exit()\n", 2, "", "SystemExit"),
+    "a name that no file can have": ([], "source \0\n", 2, "", "a file cannot be called"),
     "save to nowhere": ([], "save /nonexist/file\n", 2, "", "cannot write /nonexist/file"),
     "not UTF-8": ([], "\udcff\udcfe\n", 2, "", "there is no command"),
 }
