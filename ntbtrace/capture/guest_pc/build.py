@@ -13,7 +13,7 @@ from ntbtrace.places import cache
 
 SOURCE = Path(__file__).with_name("plugin.c")
 COMPILERS = ("cc", "gcc", "clang")
-FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden")
+FLAGS = ("-O2", "-shared", "-fPIC", "-fvisibility=hidden")
 
 
 def compiler() -> str | None:

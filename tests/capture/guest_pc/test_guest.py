@@ -4,6 +4,7 @@
 import os
 import re
 import socket
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,8 @@ def test_the_plugin_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         pytest.skip("no C compiler here: `apt-get install gcc`")
     made = build.plugin()
     assert made.read_bytes().startswith(b"\x7fELF")
+    strict = [build.compiler() or "", "-Wall", "-Wextra", "-Werror", *build.FLAGS, "-o", str(tmp_path / "a.so")]
+    subprocess.run([*strict, str(build.SOURCE)], check=True)
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CC", raising=False)
     assert build.plugin() == made
