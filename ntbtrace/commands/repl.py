@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import device
+from ntbtrace.commands.code import code_arguments, guests_code
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.repl.highlight import Highlighter
 from ntbtrace.repl.out import Plain, choose
@@ -34,23 +35,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", action="store_true", help="plain text, and leave after scripts and commands")
     parser.add_argument("--load", dest="extensions", action="append", default=[], type=Path, metavar="FILE",
                         help="decoders and commands of your own, in Python")  # fmt: skip
+    code_arguments(parser)
+    parser.add_argument("--source", type=Path, action="append", default=[], metavar="DIR",
+                        help="source text of the guests' code (default: the guest image cache)")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    with open_trace(args.file) as trace:
+    with open_trace(args.file) as trace, guests_code(trace, args) as code:
         highlighter = Highlighter(trace.registers)
         out = Plain() if args.batch else choose(highlighter)
-        session = Session(trace, out)
+        session = Session(trace, out, code, args.source)
         shell = Shell(session, out)
         for line in _remarks(trace):
             out.line(line)
-        code = _prepare(args, session, out)
-        if code == OK:
-            code = shell.script(_first(args))
-        if code == BAD_INPUT and not sys.stdin.isatty():
-            return code
-        if args.batch or session.done:
-            return code
+        done = _prepare(args, session, out)
+        if done == OK:
+            done = shell.script(_first(args))
+        if args.batch or session.done or (done == BAD_INPUT and not sys.stdin.isatty()):
+            return done
         if isinstance(out, Plain) and not sys.stdin.isatty():
             return shell.script(sys.stdin)
         return shell.talk(_ask(session, highlighter))

@@ -8,7 +8,9 @@ it. Only what asks for the state makes the player go there.
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from device import Switch
 from ntbtrace.errors import NtbTraceError
@@ -22,6 +24,9 @@ from ntbtrace.replay.divergence import Divergence
 from ntbtrace.replay.player import Player
 from ntbtrace.trace import Trace
 from ntbtrace.trace.registers import RegisterTable
+
+if TYPE_CHECKING:  # a trace without code need not wait for it
+    from ntbtrace.symbols import Code, Sources
 
 Say = Callable[[int], None]
 
@@ -37,10 +42,14 @@ class Output(Protocol):
 
 
 class Session:
-    """One trace being looked at. `out` takes what commands say."""
+    """One trace being looked at. `out` takes what commands say; `code`: of its guests, if it was recorded; `sources`:
+    directories of their source text (the guest image's).
+    """
 
-    def __init__(self, trace: Trace, out: Output) -> None:
+    def __init__(self, trace: Trace, out: Output, code: "Code | None" = None, sources: Sequence[Path] = ()) -> None:
         self.trace = trace
+        self.code = code
+        self.source_directories = sources
         self.out = out
         self.registers: RegisterTable = trace.registers
         self.start, self.end = first_seq(trace), end_seq(trace)
@@ -59,6 +68,7 @@ class Session:
         self.below: int | None = None  # the effect from which `up` came
         self.stopped_before = self.start  # the position of the stop before the present one
         self._player: Player | None = None
+        self._lines: dict[str, set[int]] | None = None
         self._starts = [info.first_seq for info in trace.blocks]
 
     @property
@@ -106,6 +116,26 @@ class Session:
         if position != self.position:
             self.stopped_before = self.position
         self.position = position
+
+    @property
+    def guests_code(self) -> "Code":
+        """Raises NtbTraceError for a trace without."""
+        if self.code is None:
+            raise NtbTraceError(f"{self.trace.path} has no code of its guests: `record --guest-pc` makes such traces")
+        return self.code
+
+    @cached_property
+    def sources(self) -> "Sources":
+        """Raises SetupError for a directory that is none."""
+        from ntbtrace.symbols import Sources
+
+        return Sources(self.source_directories)
+
+    def lines_of(self, file: str) -> set[int]:
+        """The lines of a source file that stand in the chain of some access."""
+        if self._lines is None:
+            self._lines = self.guests_code.lines()
+        return self._lines.get(file, set())
 
     # The device
 
@@ -157,7 +187,7 @@ class Session:
             except NtbTraceError:  # a merged trace, a profile of a later version: events can be looked at all the same
                 return None
 
-        return Renderer(self.registers, held)
+        return Renderer(self.registers, held, code=self.code.text) if self.code else Renderer(self.registers, held)
 
     @contextmanager
     def elsewhere(self, position: int) -> Iterator[None]:

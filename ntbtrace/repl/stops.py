@@ -38,9 +38,13 @@ FORMS = {
     "message": "a message is sent, through register N (0 to 3) or any: message [N]",
     "window": "an access through a window: window [BARn]",
     "mem": "guest memory is written, read or both: mem [read|access] ADDRESS [len BYTES]",
+    "at": "code of a guest makes an access (record --guest-pc): at FUNCTION|FILE:LINE",
     "if": "any event for which an expression holds: EXPR",
 }
-USAGE = "write|read|access|change REG[.FIELD], irq, message [N], window [BARn], mem ADDRESS [len N], or an expression"
+USAGE = (
+    "write|read|access|change REG[.FIELD], irq, message [N], window [BARn], mem ADDRESS [len N], "
+    "at FUNCTION|FILE:LINE, or an expression"
+)
 _IF = re.compile(r"(?:^|\s)if(?:\s|$)")
 _PORT = re.compile(r"(?:^|\s)port=(\S*)")
 
@@ -116,6 +120,8 @@ class StopArgument(Argument):
             if " " in rest.strip() or (rest.strip() and not last):
                 return begun(last, {"if": "a condition", "port=": "only accesses of that port"})
             return REGISTER.complete(session, last)
+        if first == "at" and " " not in rest and session.code is not None:
+            return begun(last, dict.fromkeys(sorted(session.code.words(Column.FUNC)), "a function"))
         if first in _PARSERS:
             return begun(last, _MORE.get(first, {}) | {"if": "a condition", "port=": "only of that port"})
         return EXPRESSION.complete(session, text)
@@ -209,6 +215,12 @@ def _mem(session: "Session", words: list[str]) -> list[Node]:
     ]
 
 
+def _at(session: "Session", words: list[str]) -> list[Node]:
+    if len(words) != 2:
+        raise NtbTraceError("at takes a function or a line of the guests' code: at idt_init_link, at ntb_hw_idt.c:774")
+    return [parse(session.guests_code.where(words[1]), session.registers).root]
+
+
 def _number(text: str, what: str) -> int:
     try:
         number = int(text, 0)
@@ -226,6 +238,7 @@ _PARSERS: dict[str, Callable[["Session", list[str]], list[Node]]] = {
     "message": _message,
     "window": _window,
     "mem": _mem,
+    "at": _at,
 }
 _MORE: dict[str, dict[str, str]] = {
     "message": {str(i): f"message register {i}" for i in range(4)},

@@ -166,6 +166,15 @@ class Code:
                     found[_function_of(inner)].own += count
         return sorted(found.values(), key=lambda one: (-one.total, -one.own, one.function))
 
+    def lines(self) -> dict[str, set[int]]:
+        """By source file: the lines that stand in the chain of some access."""
+        for index in range(len(self._trace.blocks)):
+            self.numbers(index)
+        found: dict[str, set[int]] = {}
+        for frame in {frame for chain in self._chains for frame in chain if frame.line}:
+            found.setdefault(frame.file, set()).add(frame.line)
+        return found
+
     @property
     def problems(self) -> list[str]:
         """What was missing for names and lines so far, a line each."""

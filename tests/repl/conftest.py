@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ntbtrace.repl.decoders import GROUP
 from ntbtrace.repl.registry import COMMANDS
 from tests.repl.driver import TRACES, Debugger
 
@@ -33,7 +34,7 @@ def pingpong(opened: Opener) -> Debugger:
 @pytest.fixture(autouse=True)
 def _commands_of_users_go() -> Iterator[None]:
     """What a test's own file added to the debugger is gone after it."""
-    before = dict(COMMANDS.commands)
     yield
-    COMMANDS.commands.clear()
-    COMMANDS.commands.update(before)
+    for one in list(COMMANDS.commands.values()):
+        if one.group == GROUP:
+            COMMANDS.remove(one.name)

@@ -2,11 +2,13 @@
 """info: the trace, the switch and the debugger itself, a topic each."""
 
 from collections import Counter
-from typing import Any
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
 
+from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import SWITCH_OWNER
 from ntbtrace.render import kind_name, seconds
-from ntbtrace.repl.arguments import TopicName
+from ntbtrace.repl.arguments import TopicName, Word
 from ntbtrace.repl.commands.causes import first_divergence
 from ntbtrace.repl.commands.stopping import breakpoint_lines, display
 from ntbtrace.repl.divergence import describe
@@ -148,6 +150,21 @@ def coverage(session: Session) -> None:
 
 
 TOPICS.add(COMMANDS.commands["registers"])  # where users of gdb look for it
+
+
+@topic
+def functions(session: Session, pattern: Annotated[str, Word("PATTERN")] = "") -> None:
+    """The guests' functions that made accesses: `own` by themselves, `total` with those that they called."""
+    code = session.guests_code
+    rows = [one for one in code.counts() if fnmatchcase(one.function, pattern or "*")]
+    if not rows:
+        raise NtbTraceError(f"no function that made an access is called {plain(pattern)!r}")
+    session.out.line(f"{'own':>10} {'total':>10}  function")
+    for one in rows:
+        where = f" [{plain(one.file.rpartition('/')[2])}]" if one.file else ""
+        session.out.line(f"{one.own:>10,} {one.total:>10,}  {plain(one.function)}{where}")
+    for problem in code.problems:
+        session.out.line(plain(problem))
 
 
 @topic

@@ -12,6 +12,7 @@ from ntbtrace.repl.commands.moving import effects
 from ntbtrace.repl.registry import command
 from ntbtrace.repl.run import event_line
 from ntbtrace.repl.session import Session
+from ntbtrace.repl.source import SOURCE, Listed, source_of, source_of_here
 from ntbtrace.repl.timeline import timeline as draw
 from ntbtrace.repl.values import evaluated
 
@@ -35,8 +36,23 @@ def where(session: Session) -> None:
 
 
 @command(GROUP, "l")
-def list_(session: Session, count: Lines = AROUND) -> None:
-    """COUNT events around the one here, which is marked."""
+def list_(session: Session, what: Annotated[int | str, Listed()] = AROUND) -> None:
+    """Events around the one here, which is marked; or the source of the guests' code.
+
+    A number is that of events. `list source` shows each line of a guest that led to the event here, a FUNCTION or
+    FILE:LINE what stands there; > marks lines that made accesses in this recording. Source text is taken from --source
+    directories, or from the guest image's.
+
+    Examples: list, list 30, list source, list idt_init_link, list ntb_perf.c:589
+    """
+    if isinstance(what, str):
+        for line in source_of_here(session) if what == SOURCE else source_of(session, what):
+            session.out.line(line)
+        return
+    _list_events(session, what)
+
+
+def _list_events(session: Session, count: int) -> None:
     events = around(session, count)
     if not events:
         raise NtbTraceError("the trace has no events")
