@@ -6,6 +6,7 @@
 - A fenced block `console` has `$ command` lines, each with its output. Where `(ntbtrace) ` lines follow, they are typed
   at the prompt of that command, and `> ` lines right below them too.
 - A fenced block that begins with `# NAME` is a file of that name in the folder where the commands run, beside traces/.
+- A block about the guests' code (CODE) is carried out only where the guest image is the one of that recording.
 - Between `<!-- table NAME -->` and `<!-- end -->` stands what TABLES makes.
 """
 
@@ -16,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 from ntbtrace.query.nodes import COLUMN_DOCS
@@ -23,9 +25,12 @@ from ntbtrace.repl import commands
 from ntbtrace.repl.prompt import PROMPT
 from ntbtrace.repl.registry import COMMANDS, TOPICS
 from ntbtrace.repl.stops import FORMS
+from ntbtrace.symbols import attach
+from ntbtrace.trace import open_trace
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("docs/debugger.md", "README.md")
+CODE = "perf-guest-pc.ntbt"
 SHELL, MORE, MARK = "$ ", "> ", "--8<--"
 _BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.M | re.S)
 _FILE = re.compile(r"^```\w*\n# (\w[\w.-]*)\n(.*?)^```$", re.M | re.S)
@@ -49,6 +54,9 @@ def fresh(page: str) -> str:
 def _done(block: str, folder: Path) -> Iterator[str]:
     """The block's lines: its commands, with their output of today."""
     lines = block.splitlines()
+    if CODE in block and not code_is_here():
+        yield from lines
+        return
     starts = [i for i, line in enumerate(lines) if line.startswith(SHELL)]
     assert starts[:1] == [0], f"a console block must begin with '{SHELL}': {block[:80]}"
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
@@ -58,6 +66,15 @@ def _done(block: str, folder: Path) -> Iterator[str]:
             yield from _session(lines[start].removeprefix(SHELL), typed, folder)
         else:
             yield from _output(["bash", "-c", lines[start].removeprefix(SHELL)], folder)
+
+
+@cache
+def code_is_here() -> bool:
+    """Whether names and lines of the recording CODE are known on this machine."""
+    with open_trace(ROOT / "traces" / CODE) as trace:
+        code = attach(trace)
+        code.counts()
+        return not code.problems
 
 
 def _typed(lines: list[str]) -> list[str]:

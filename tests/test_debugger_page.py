@@ -24,6 +24,7 @@ def test_the_events_that_the_text_names_are_in_the_sessions() -> None:
     text = (ROOT / PAGES[0]).read_text()
     walks = text[text.index("## A copy") : text.index("## Where you are")]
     shown = set(re.findall(r"^>? +(\d+) +\d+\.\d{6} ", walks, re.M))
+    shown |= set(re.findall(r"^>? +(\d+)  (?! *\d+\.)", walks, re.M))  # lines of source text
     named = set(re.findall(r"\b(?<!#)\d{3,4}\b", re.sub(r"^```.*?^```$", "", walks, flags=re.M | re.S)))
     assert named
     assert named <= shown
