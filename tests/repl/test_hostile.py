@@ -3,6 +3,7 @@
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ntbtrace.repl.highlight import Highlighter
 from ntbtrace.repl.prompt import bar, completions
 from ntbtrace.trace import open_trace
 from tests.repl.conftest import Opener
+from tests.repl.terminal import CTRL_U, ENTER, Terminal
 from tests.support import rewrite, simulate
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\r\n\x9b31m\u202e"
@@ -95,6 +97,26 @@ def test_nothing_reaches_the_prompt(opened: Opener, tmp_path: Path) -> None:
         assert all((choice.text + choice.doc).isprintable() for choice in found)
     assert bar(session).isprintable()
     assert all(text.isprintable() for _, text in Highlighter(session.registers).typed("print NTCTL"))
+
+
+def test_nothing_reaches_a_terminal(tmp_path: Path) -> None:
+    terminal = Terminal(hostile(tmp_path), home=tmp_path)
+    terminal.ready()
+    for text in ("print PCIE", "break change NTCTL."):
+        terminal.type(text)
+        terminal.until(lambda: "]0;owned" in terminal.text, text)
+        terminal.type(CTRL_U)
+        terminal.ready()
+    for line in ("goto 50%", "info profile"):
+        terminal.do(line)
+    for line in ("registers 0 *", "list 300"):
+        terminal.type(line + ENTER)
+        terminal.see(" -- more -- ")
+        terminal.type("q")
+        terminal.ready()
+    assert terminal.leave() == 0
+    assert "owned" in terminal.raw
+    assert not re.search("\x1b\\]|\x07|\x9b|\u202e|\x1b\\[2J", terminal.raw)
 
 
 def test_marks_are_in_it(tmp_path: Path) -> None:
