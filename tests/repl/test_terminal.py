@@ -159,8 +159,9 @@ def test_resizing(start: Start) -> None:
     terminal.see(MORE.strip())
     terminal.resize(12, COLUMNS)
     terminal.until(lambda: MORE in terminal.text)
+    last = shown(terminal)
     terminal.type(" ")
-    terminal.until(lambda: MORE in terminal.text and shown(terminal) > 0)
+    terminal.until(lambda: MORE in terminal.text and shown(terminal) > last, "the next page")
     terminal.type("q")
     terminal.ready()
     assert terminal.leave() == 0
