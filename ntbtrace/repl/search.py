@@ -106,7 +106,14 @@ def _change(session: "Session", one: Breakpoint, first: int, last: int, say: "Sa
     for change in one.stop.changes:
         target = change.target
         for event, old, new in changes(
-            session.trace, target, change.mask, first, last, newest_first=not forwards, progress=say
+            session.trace,
+            target,
+            change.mask,
+            first,
+            last,
+            newest_first=not forwards,
+            player=session.scout,
+            progress=say,
         ):
             if test(event, (target, old, new)):
                 if best is None or (event.seq < best.seq if forwards else event.seq > best.seq):

@@ -154,10 +154,10 @@ class Session:
             player.seek(wanted)
         return player.switch
 
-    @property
-    def replayed(self) -> Player | None:
-        """The player, if something has asked for the device's state by now."""
-        return self._player
+    @cached_property
+    def scout(self) -> Player:
+        """Another player, for searches, which leave the first one where it is. Raises NtbTraceError."""
+        return Player(self.trace)
 
     def register(self, owner: int | None, number: int) -> int | None:
         """What a register holds; `owner` None: that of the switch, or of the port here. None: there is none."""

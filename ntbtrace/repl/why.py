@@ -122,7 +122,7 @@ def _raised(session: "Session", target: int, mask: int, last: int) -> Change | N
 
 
 def _changes(session: "Session", target: int, mask: int, last: int) -> Iterator[Change]:
-    return changes(session.trace, target, mask, session.start, last, newest_first=True)
+    return changes(session.trace, target, mask, session.start, last, newest_first=True, player=session.scout)
 
 
 def _bits(session: "Session", target: int, mask: int) -> str:

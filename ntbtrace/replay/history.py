@@ -45,14 +45,16 @@ def changes(
     last: int | None = None,
     *,
     newest_first: bool = False,
+    player: Player | None = None,
     progress: Callable[[int], None] = lambda position: None,
 ) -> Iterator[Change]:
     """The changes of register `target` by the events of seq `first` to `last` (the end), both included.
 
-    `progress` is told the position that was reached, once a block; what it raises ends the search. Nothing but one
-    block's changes is kept. Raises NtbTraceError for a register that the trace's switch does not have.
+    `player`: of the trace, to be moved about; who asks often keeps one for this. `progress` is told the position that
+    was reached, once a block; what it raises ends the search. Nothing but one block's changes is kept. Raises
+    NtbTraceError for a register that the trace's switch does not have.
     """
-    player = Player(trace)  # of its own: the caller's stays where it is
+    player = player or Player(trace)
     if player.switch.peek(target) is None:
         name, owner = trace.registers.name(target) or f"{target:#x}", target >> 24
         whose = "the switch" if owner == SWITCH_OWNER else f"port {owner}"

@@ -125,8 +125,23 @@ def test_every_command_and_topic_is_in_the_sessions() -> None:
     assert {COMMANDS.find(line.split()[0]).name for line in lines} == {
         one.name for one in COMMANDS.commands.values() if one.group != GROUP
     }
-    topics = [line.split()[1] for line in lines if line.startswith("info ")]
+    topics = [line.split()[1] for line in (*lines, *CODE) if line.startswith("info ")]
     assert {TOPICS.find(topic).name for topic in topics} == set(TOPICS.commands)
+
+
+CODE = {
+    "info functions iowrite*": "iowrite32",
+    "break at iowrite32": "breakpoint 1: at iowrite32",
+    "continue": "by iowrite32",
+}
+
+
+def test_the_guests_code_as_far_as_the_trace_alone_tells(tmp_path: Path) -> None:
+    words = [word for line in CODE for word in ("--command", f"echo {MARK}0", "--command", line)]
+    done = program(TRACES / "guest-pc.ntbt", "--batch", "--symbols", str(tmp_path), *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert all(part in said for part, said in zip(CODE.values(), done.stdout.split(MARK)[1:], strict=True)), done.stdout
+    assert "ntb_hw_idt.ko with build-id" in done.stderr
 
 
 # Exit codes: the words after FILE, what stands in the pipe (None: nothing), the code, parts of output and of error.

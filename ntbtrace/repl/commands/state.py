@@ -140,7 +140,7 @@ def history(session: Session, register: Register, count: Count = 20) -> None:
             mask = register.mask(session.registers, target)
             last = session.position - 1
             for event, old, new in changes(
-                session.trace, target, mask, session.start, last, newest_first=True, progress=say
+                session.trace, target, mask, session.start, last, newest_first=True, player=session.scout, progress=say
             ):
                 found.append((event.seq, event, target, old, new))
                 if sum(one[2] == target for one in found) == count:
