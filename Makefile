@@ -9,7 +9,7 @@ VM_PACKAGES := qemu-system-x86 gcc make binutils xz-utils git libelf1 libssl3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test vm packages traces docs lint coverage bench clean
+.PHONY: run test vm packages traces docs lint coverage soak bench bench-guest clean
 .DEFAULT_GOAL := run
 
 # A minute with the tool: two simulated guests play ping-pong through the switch; the recording is read and replayed.
@@ -39,7 +39,7 @@ vm: $(VENV)/.installed packages
 	$(NTBTRACE) info vm.ntbt
 	$(NTBTRACE) replay vm.ntbt
 
-# The recordings in traces/, made anew: after a change of what the model answers (device.MODEL_VERSION).
+# The recordings in traces/, made anew: after a change of what the model answers (device.MODEL_VERSION). Then `make docs`.
 traces: $(VENV)/.installed packages
 	$(NTBTRACE) guest build
 	$(RECORD) --workload pingpong -o traces/pingpong.ntbt
@@ -52,8 +52,14 @@ traces: $(VENV)/.installed packages
 	$(RECORD) --workload storm --count 20 -o traces/storm.ntbt
 	$(RECORD) --workload reload --count 2 -o traces/reload.ntbt
 	$(RECORD) --workload reboot --count 1 -o traces/reboot.ntbt
+	$(BIN)/python traces/make_lost_doorbell.py traces/lost-doorbell.ntbt
 	$(RECORD) --workload pingpong --guest-pc -o traces/guest-pc.ntbt
 	$(RECORD) --workload perf --size 16384 --guest-pc -o traces/perf-guest-pc.ntbt
+
+# The pages that are made from tables and from real sessions; their tests say when they are stale.
+docs: $(VENV)/.installed
+	$(NTBTRACE) registers --markdown > docs/registers.md
+	$(BIN)/python -m tests.sessions
 
 packages:
 	@missing=$$(for p in $(VM_PACKAGES); do \
@@ -73,8 +79,19 @@ coverage: $(VENV)/.installed-dev
 	$(BIN)/coverage run -m pytest -q --hypothesis-seed=0 tests/device
 	$(BIN)/coverage report
 
-bench: $(VENV)/.installed
+# 20,000 random command lines for the debugger; the suite does 300.
+soak: $(VENV)/.installed-dev
+	NTBTRACE_SOAK=20000 $(BIN)/python -m pytest -q --timeout=1200 tests/repl/test_random.py
+
+# A few minutes, on a machine that does nothing else.
+bench: $(VENV)/.installed-bench
 	$(BIN)/python bench/run.py
+
+# What needs real guests: what recording costs ntb_perf; recordings for `make bench` (kept in ~/.cache/ntbtrace/bench).
+bench-guest: $(VENV)/.installed packages
+	$(NTBTRACE) guest build
+	$(BIN)/python bench/recordings.py
+	$(BIN)/python bench/guest.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis run.ntbt* vm.ntbt*
@@ -88,4 +105,8 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@

@@ -19,7 +19,8 @@ from ntbtrace.repl.session import Session
 from ntbtrace.repl.shell import Shell
 from ntbtrace.replay.player import Player
 from ntbtrace.trace import Trace, open_trace
-from query import EVENTS, RARE, make, seconds
+from query import EVENTS, seconds
+from recordings import RARE, simulated
 from table import Figure, report
 
 ROUNDS = 5
@@ -109,7 +110,7 @@ def state(trace: Trace) -> list[Figure]:
 def measure(events: int = EVENTS) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="ntbtrace-bench-") as name:
         path = Path(name) / "long.ntbt"
-        make(path, events)
+        simulated(path, events)
         pairs = [(first_prompt(path), seconds(["-c", "import numpy, prompt_toolkit"])) for _ in range(ROUNDS)]
         with open_trace(path) as trace:
             debugger = Debugger(trace)

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a search costs as a whole process, on EVENTS recorded events, against `python -c "import numpy"` and tshark.
+"""What a search costs as a whole process, against `python -c "import numpy"` and tshark; the memory of every command.
 
-The recording is made of simulated guests that play ping-pong; one register is written once, at two thirds of it.
-tshark reads our export of it, once without a dissector (looking for the register's name among the bytes) and once with
-ours (looking for the register). `python bench/query.py 10000000` makes a longer recording and leaves tshark out.
+The recordings are made of simulated guests that play ping-pong; one register is written once, at two thirds of them.
+tshark reads our export of the short one, once without a dissector (looking for the register's name among the bytes)
+and once with ours (looking for the register).
 """
 
-import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -17,35 +15,42 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-import device
-from ntbtrace.capture.guests.clients import Work
-from ntbtrace.capture.guests.make import simulated_guests
-from ntbtrace.capture.recorder import Recorder
+from recordings import RARE, simulated
 from table import Figure, report
 
-EVENTS = 1_000_000
-ROUNDS = 9
-RARE = "NTUEEM"
-MOST_OF_NUMPY = 1.8
-LEAST_OF_TSHARK = 35
+EVENTS, MANY_EVENTS = 1_000_000, 10_000_000
+ROUNDS = 11
 TSHARK_ROUNDS = 3
+MOST_OF_NUMPY = {EVENTS: 1.8, MANY_EVENTS: 3.0}
 MOST_FOR_LAST = 2.5
+LEAST_OF_TSHARK = 35
 MOST_MEMORY = 200  # MB
-
-
-def make(path: Path, events: int) -> None:
-    """Record `events` events, the rare one among them."""
-    transports = {str(number): "simulated" for number in device.DEFAULT.port_numbers}
-    recorder = Recorder(path, device.DEFAULT, command="bench", transports=transports)
-    guests = simulated_guests(recorder, "pingpong", Work(count=1 << 60), seed=1)
-    rare = False
-    while recorder.next_seq < events:
-        for guest in guests:
-            guest.step()
-        if not rare and recorder.next_seq > events * 2 // 3:
-            rare = True
-            recorder.port(0).bar_write(0, guests[0].names.offset(RARE), 4, 0xDEAD)
-    recorder.close()
+NTBTRACE = ["-m", "ntbtrace"]
+WITH_PEAK = """
+import sys
+from ntbtrace import cli
+code = cli.main(sys.argv[1:])
+status = dict(line.split(":") for line in open("/proc/self/status"))
+print(status["VmHWM"].strip(), file=sys.stderr)
+sys.exit(code)
+"""  # rusage would tell the peak of who starts it, if that is higher
+OFTEN = "reg == INDBELLMSK"  # a fifth of the events
+COMMANDS = {  # with their words; FILE has ten million events, SHORT one, OUT is a file to make
+    "show --where, one match": ["show", "FILE", "--where", f"reg == {RARE}"],
+    "show --where, many matches": ["show", "FILE", "--where", OFTEN, "--limit", "300000"],
+    "info": ["info", "FILE"],
+    "stats": ["stats", "FILE"],
+    "stats --by reg,port": ["stats", "FILE", "--by", "reg,port"],
+    "stats --by t // s(1) --where": ["stats", "FILE", "--by", "t // s(1)", "--where", OFTEN],
+    "stats --latency": ["stats", "FILE", "--latency"],
+    "stats --polling": ["stats", "FILE", "--polling"],
+    "cut --where": ["cut", "FILE", "--where", OFTEN, "-o", "OUT", "--overwrite"],
+    "export": ["export", "FILE", "-o", "OUT", "--overwrite"],
+    "merge with the short one": ["merge", "FILE", "SHORT", "-o", "OUT", "--overwrite"],
+    "check": ["check", "FILE"],
+    "repack": ["repack", "FILE", "-o", "OUT", "--overwrite"],
+    "replay": ["replay", "FILE"],
+}
 
 
 def seconds(argv: Sequence[str], program: str = sys.executable) -> float:
@@ -55,61 +60,76 @@ def seconds(argv: Sequence[str], program: str = sys.executable) -> float:
     return perf_counter() - start
 
 
+def memory(words: Sequence[str]) -> tuple[float, float]:
+    """Seconds of one run of our program, and its peak of memory in MB."""
+    start = perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_PEAK, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    took = perf_counter() - start
+    if done.returncode:
+        sys.exit(f"bench: ntbtrace {' '.join(words)} failed: {done.stderr}")
+    return took, int(done.stderr.split()[-2]) / 1024
+
+
 def tshark(trace: Path, ours: float) -> list[Figure]:
     """What the same search costs with tshark; `ours`: seconds that it costs with us."""
     program = shutil.which("tshark")
     if program is None:
+        print("bench: tshark is left out: apt-get install tshark", file=sys.stderr)
         return []
     pcapng, plugin = trace.with_suffix(".pcapng"), trace.with_suffix(".lua")
-    command = [sys.executable, "-m", "ntbtrace"]
-    start = perf_counter()
-    subprocess.run([*command, "export", trace, "-o", pcapng], stdout=subprocess.PIPE, check=True)
-    export = perf_counter() - start
-    plugin.write_bytes(subprocess.run([*command, "wireshark"], stdout=subprocess.PIPE, check=True).stdout)
+    subprocess.run([sys.executable, *NTBTRACE, "export", trace, "-o", pcapng], stdout=subprocess.PIPE, check=True)
+    dissector = subprocess.run([sys.executable, *NTBTRACE, "wireshark"], stdout=subprocess.PIPE, check=True)
+    plugin.write_bytes(dissector.stdout)
     read = ["-r", str(pcapng)]
     plain = median(seconds([*read, "-Y", f'frame contains "{RARE}"'], program) for _ in range(TSHARK_ROUNDS))
     dissected = seconds([*read, "-X", f"lua_script:{plugin}", "-Y", f'ntb.reg == "{RARE}"'], program)
     return [
-        Figure("export to pcapng", export, "s"),
         Figure("tshark -Y for the bytes of its name", plain, "s"),
-        Figure("  times as long as our search", plain / ours, ""),
+        Figure("  times as long as our search", plain / ours, "", LEAST_OF_TSHARK),
         Figure("tshark -Y for the register, our dissector", dissected, "s"),
-        Figure("  times as long as our search", dissected / ours, "", LEAST_OF_TSHARK),
+        Figure("  times as long as our search", dissected / ours, ""),
     ]
 
 
-def measure(events: int = EVENTS) -> list[Figure]:
-    with tempfile.TemporaryDirectory(prefix="ntbtrace-bench-") as name:
-        path = Path(name) / "long.ntbt"
-        make(path, events)
-        program = ["-m", "ntbtrace"]
-        runs = {
-            "numpy": ["-c", "import numpy"],
-            "where": [*program, "show", str(path), "--where", f"reg == {RARE}"],
-            "last": [*program, "show", str(path), "--from", str(events - 1)],
-            "stats": [*program, "stats", str(path), "--by", "reg,port"],
-        }
-        times: dict[str, list[float]] = {key: [] for key in runs}
-        for _ in range(ROUNDS):
-            for key, argv in runs.items():
-                times[key].append(seconds(argv))
-        size = path.stat().st_size
-        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        others = tshark(path, median(times["where"])) if events <= EVENTS else []
-    ratio = {key: median(a / b for a, b in zip(times[key], times["numpy"], strict=True)) for key in runs}
-    told = f"{events:,} events"
-    most_of_numpy = MOST_OF_NUMPY if events <= EVENTS else 3 * MOST_OF_NUMPY
+def times(path: Path, events: int) -> list[Figure]:
+    """Searches in a recording of `events` events, interleaved with the start of Python with numpy."""
+    runs = {
+        "numpy": ["-c", "import numpy"],
+        "where": [*NTBTRACE, "show", str(path), "--where", f"reg == {RARE}"],
+        "last": [*NTBTRACE, "show", str(path), "--from", str(events - 1)],
+    }
+    took: dict[str, list[float]] = {key: [] for key in runs}
+    for _ in range(ROUNDS):
+        for key, argv in runs.items():
+            took[key].append(seconds(argv))
+    ratio = {key: median(a / b for a, b in zip(took[key], took["numpy"], strict=True)) for key in runs}
+    told = f"{events // 1_000_000}M events"
     return [
-        Figure(f"file of {told}", size / events, "bytes/event"),
-        Figure('python -c "import numpy"', median(times["numpy"]) * 1000, "ms"),
-        Figure(f"search in {told}, of numpy's start", ratio["where"], "", most_of_numpy, at_most=True),
-        *others,
-        Figure(f"last of {told}, of numpy's start", ratio["last"], "", MOST_FOR_LAST, at_most=True),
-        Figure(f"stats of {told}", median(times["stats"]) * 1000, "ms"),
-        Figure("most memory of these", most, "MB", MOST_MEMORY, at_most=True),
+        Figure('python -c "import numpy"', median(took["numpy"]) * 1000, "ms"),
+        Figure(f"search in {told}", median(took["where"]) * 1000, "ms"),
+        Figure("  of numpy's start", ratio["where"], "", MOST_OF_NUMPY[events], at_most=True),
+        Figure(f"last of {told}", median(took["last"]) * 1000, "ms"),
+        Figure("  of numpy's start", ratio["last"], "", MOST_FOR_LAST, at_most=True),
+        *(tshark(path, median(took["where"])) if events == EVENTS else []),
     ]
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="ntbtrace-bench-") as name:
+        path, short, out = (Path(name, end) for end in ("long.ntbt", "short.ntbt", "out"))
+        figures = []
+        for one, events in ((short, EVENTS), (path, MANY_EVENTS)):
+            simulated(one, events)
+            figures += times(one, events)
+        for what, words in COMMANDS.items():
+            files = {"FILE": str(path), "SHORT": str(short), "OUT": str(out)}
+            took, most = memory([files.get(word, word) for word in words])
+            figures.append(Figure(f"10M events, {what}", took, "s"))
+            figures.append(Figure("  most memory", most, "MB", MOST_MEMORY, at_most=True))
+    return figures
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONPATH", str(Path(__file__).parent.parent))
-    sys.exit(report(measure(*map(int, sys.argv[1:2]))))
+    sys.exit(report(measure()))

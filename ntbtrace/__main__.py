@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`ntbtrace`, and `python -m ntbtrace`: a Ctrl-C is no traceback, even before the program is loaded."""
+"""`ntbtrace`, and `python -m ntbtrace`: a Ctrl-C is no traceback, even before it is loaded and after it has ended."""
 
+import signal
 import sys
 
 
@@ -11,6 +12,8 @@ def run() -> int:
         return main()
     except KeyboardInterrupt:
         return 130
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ which returns the exit code. Only the module of the command that is asked for is
 """
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -39,6 +40,7 @@ COMMANDS = {
     "serve": "the switch for your own VMs: listen on sockets, record what crosses",
     "exec": "run your own QEMU command line with the switch plugged in",
     "console": "join the serial console of a guest that is being recorded",
+    "inject": "pull a cable, warm the chip, reset a partition, poke a register of a switch that is being recorded",
     "guest": "build the Linux guest image for `record --guests qemu`",
 }
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
@@ -76,6 +78,7 @@ def build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; return its exit code. `argv` is without the program's name."""
     argv = sys.argv[1:] if argv is None else argv
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal's encoding lacks is no error
             stream.reconfigure(errors="backslashreplace")
@@ -83,8 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = build_parser(argv).parse_args(argv)
         code: int = args.run(args)
-        if sys.stdout is not None:  # it may have been closed before we came
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return _fail("", EXIT_INTERRUPTED, debug)
@@ -101,9 +103,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"internal error: {type(error).__name__}: {error}{hint}", EXIT_BUG, debug)
 
 
+def _open_closed_streams() -> None:
+    """Give standard streams that were closed before we came to nobody, so that no file of ours gets their number."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(fd)
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
 def _fail(line: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     if line:
-        print(f"{PROGRAM}: {plain(line)}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # who would have read it is gone
+            print(f"{PROGRAM}: {plain(line)}", file=sys.stderr)
     return code

@@ -113,10 +113,11 @@ class Renderer:
         status = "" if event.status == Status.OK else f"[{status_name(event.status)}]"
         code = self._code(event.seq) if event.kind in ACCESSES else ""
         by = f"by {plain(code)}" if code else ""
-        what = " ".join(part for part in (self._what(event), cause, status, by) if part)
+        what = " ".join(part for part in (self.what(event), cause, status, by) if part)
         return f"{head} {place(event):<14} {value_text(event):<18} {what}".rstrip()
 
-    def _what(self, event: Event) -> str:
+    def what(self, event: Event) -> str:
+        """What stands last in the line: the register and its fields, or the event's text."""
         if event.kind in _DETAIL:
             return _DETAIL[event.kind](event)
         if event.kind in WITH_TEXT:
@@ -129,9 +130,11 @@ class Renderer:
     def _fields(self, event: Event) -> list[str]:
         """What the access tells about the register's fields, compared with what was known before."""
         target, shift = event.target, shift_of(event)
+        performed = False
         if self._held is not None and target not in self._known:
             held = self._held(target)
             if held is not None:
+                performed = event.kind not in WRITES
                 self._known[target], self._seen[target] = held, (1 << 8 * REGISTER_BYTES) - 1
         value = event.value << shift & ((1 << 8 * REGISTER_BYTES) - 1)
         known, seen = self._known.get(target, 0), self._seen.get(target, 0)
@@ -141,6 +144,8 @@ class Renderer:
             new = field_value(field, value)
             if event.kind in WRITES:
                 text, new = _written(field, new, field_value(field, known), bool(seen & mask))
+            elif performed and new != field_value(field, known):
+                text = _contradicted(field, new, field_value(field, known))
             else:
                 text = _changed(field, new, field_value(field, known), bool(seen & mask))
             if text:
@@ -159,6 +164,11 @@ def _changed(field: Field, new: int, old: int, seen: bool) -> str:
     if new == old:
         return ""
     return f"{plain(field.name)} {named(old, field.values)}->{named(new, field.values)}"
+
+
+def _contradicted(field: Field, new: int, held: int) -> str:
+    """What was read is not what the model holds there: the recorded device was another one."""
+    return f"{plain(field.name)}={named(new, field.values)} (the model holds {named(held, field.values)})"
 
 
 def _written(field: Field, new: int, old: int, seen: bool) -> tuple[str, int]:
@@ -193,9 +203,19 @@ def _irq(event: Event) -> str:
     return f"vector {event.value}" if event.bar == IrqMode.MSI else f"INTx {'up' if event.value else 'down'}"
 
 
+_INJECTED: dict[int, Callable[[Event], str]] = {
+    Inject.TEMPERATURE: lambda event: f" {event.value // 2}.{event.value % 2 * 5} C",
+    Inject.CABLE: lambda event: " in" if event.value else " out",
+    Inject.POKE: lambda event: f" {event.offset:#x} {event.value:#x}",
+    Inject.HOT_RESET: lambda event: "",
+    Inject.FAILOVER: lambda event: "",
+}
+
+
 def _inject(event: Event) -> str:
-    what = Inject(event.bar).name.lower() if event.bar in Inject._value2member_map_ else f"what {event.bar}"
-    return f"{what} {event.offset:#x} {event.value:#x}"
+    if event.bar not in _INJECTED:
+        return f"what {event.bar} {event.offset:#x} {event.value:#x}"
+    return Inject(event.bar).name.lower() + _INJECTED[event.bar](event)
 
 
 _DETAIL: dict[int, Callable[[Event], str]] = {

@@ -120,6 +120,20 @@ def test_without_a_standard_output(run: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("closed", [(2,), (0, 1, 2)])
+def test_without_standard_streams_a_recording_is_whole(tmp_path: Path, closed: tuple[int, ...]) -> None:
+    path = tmp_path / "run.ntbt"
+    done = program("record", "-o", path, "--count", "1", preexec_fn=lambda: [os.close(fd) for fd in closed])
+    assert done.returncode == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["run.ntbt"]
+    assert program("replay", path, capture_output=True).returncode == 0
+
+
+def test_what_went_wrong_is_not_said_on_standard_output(tmp_path: Path) -> None:
+    done = program("info", tmp_path / "none", preexec_fn=lambda: os.close(2), stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 def test_a_terminal_that_lacks_a_letter(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "POSIX"}
     path = tmp_path / "Brücke.ntbt"

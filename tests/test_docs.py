@@ -2,6 +2,7 @@
 """The examples in the documentation run, and give what they say."""
 
 import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,10 @@ def test_the_layout_of_a_packet_is_the_one_that_is_written() -> None:
     assert "\n".join(rows) in (ROOT / "docs/wireshark.md").read_text()
     bits = ", ".join(str(int(bit)) for bit in Has)
     assert bits == "1, 2, 4, 8, 16, 32, 64, 128", "docs/wireshark.md says what each of these means"
+
+
+def test_every_target_of_the_makefile_has_a_rule() -> None:
+    text = (ROOT / "Makefile").read_text()
+    promised = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
+    assert promised
+    assert not [name for name in promised[0].split() if not re.search(rf"^{name}:", text, re.MULTILINE)]

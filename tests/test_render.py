@@ -67,6 +67,19 @@ def test_bits_that_are_cleared_and_bits_that_are_taken(renderer: Renderer) -> No
     assert what(renderer, access(Kind.MMIO_WRITE, SET, 4)) == "SET BELL=4"
 
 
+@pytest.mark.parametrize(
+    ("what_", "offset", "value", "says"),
+    [
+        (1, 0, 171, "temperature 85.5 C"), (1, 0, 40, "temperature 20.0 C"), (2, 0, 0, "cable out"),
+        (2, 0, 1, "cable in"), (3, 0x3F1D4, 0x50, "poke 0x3f1d4 0x50"), (4, 0, 0, "hot_reset"), (5, 0, 0, "failover"),
+        (99, 1, 2, "what 99 0x1 0x2"),
+    ],
+)  # fmt: skip
+def test_what_a_person_did(renderer: Renderer, what_: int, offset: int, value: int, says: str) -> None:
+    event = Event(7, 0, Kind.INJECT, 16, what_, offset, 0, value, 0, 0, None, None)
+    assert renderer.line(event).split(None, 4)[4].rstrip() == says
+
+
 def test_another_ports_register(renderer: Renderer) -> None:
     event = access(Kind.MMIO_READ, CTL, 0)._replace(endpoint=0)
     assert what(renderer, event) == "2:CTL"

@@ -60,6 +60,7 @@ class Events(Space):
         self.regs[number] ^= LINKUP
         self.regs[LINKUPS if now else LINKDNS] |= 1 << one.port
         self.forget_ways()
+        one.update_interrupts()
         self._tell(before)
 
     def forget_ways(self) -> None:

@@ -3,7 +3,8 @@
 
 MSG and DBELL follow their own status registers; SEVENT and TMPSENSOR are latched until a one is written
 (ntb_hw_idt.c, chapter 8). An MSI goes out for each bit that rises unmasked, not for the rise of their OR: otherwise a
-message that nobody reads would hold back every later event. INTx is the level of the OR.
+message that nobody reads would hold back every later event. INTx is the level of the OR. Neither passes a PCIe link
+that is down.
 """
 
 from typing import TYPE_CHECKING
@@ -73,17 +74,17 @@ class Interrupts(Space):
             self._update_line(now)
             return
         rising = now & ~self.pending
-        if rising and regs[MSICAP] & MSI_EN and regs[COMMAND] & BME and self.attached:
+        if rising and regs[MSICAP] & MSI_EN and regs[COMMAND] & BME and self.linked:
             self.pending = now
             for _ in range(rising.bit_count()):
                 self.switch.host.irq(self.port, 0)
         else:
-            self.pending &= now  # what rises while MSI or bus master is off goes out when they are on
+            self.pending &= now  # what rises while MSI, bus master or the PCIe link is off goes out when they are on
 
     def _update_line(self, now: int) -> None:
         regs = self.regs
         regs[COMMAND] = regs[COMMAND] & ~INTS | (INTS if now else 0)
-        self._drive(int(bool(now) and self.attached and not regs[COMMAND] & INTXD))
+        self._drive(int(bool(now) and self.linked and not regs[COMMAND] & INTXD))
 
     def _drive(self, level: int) -> None:
         if level != self.level:

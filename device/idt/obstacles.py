@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from device.host import Status
 from device.idt.interrupts import MSGSTS
-from device.idt.lut import LUTS
 from device.idt.maps import BEHIND, NT
 from device.idt.messages import INMSG_BIT
 from device.idt.nt_registers import MESSAGES
@@ -95,7 +94,7 @@ class Obstacles(Views):
             yield self._in_the_way(target, "EN", "the BAR is off")
         if setup & MODE:
             yield self._in_the_way(target, "MODE", "the BAR is the configuration space, not a window")
-        if kind is None or (kind is not DIRECT and bar not in LUTS):
+        if kind is None or (kind is not DIRECT and not one.has_table(bar, kind)):
             yield self._in_the_way(target, "ATRAN", "the BAR has no such lookup table")
             return
         if kind is DIRECT:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from device.idt.interrupts import BME, COMMAND
 from device.idt.link import CPEN, ENTRY_VALID, IDPROTDIS, NTCTL
-from device.idt.lut import LUTS
 from device.idt.maps import BEHIND, SWITCH_OWNER
 from device.idt.state import State, target_of
 from device.idt.windows import ATRAN, DIRECT, EN, MODE, SETUP0, SETUP_STRIDE, TPART, TYPES
@@ -59,7 +58,7 @@ class Views(State):
         apertures: tuple[Aperture, ...] = ()
         if kind is DIRECT:
             apertures = (self._direct(one, bar, setup),)
-        elif kind is not None and bar in LUTS:
+        elif kind is not None and one.has_table(bar, kind):
             part = one.sizes[bar] // kind.parts
             apertures = tuple(self._entry(one, bar, index, part) for index in range(kind.windows))
         name = _TYPE_NAMES[kind] if kind is not None and apertures else ""

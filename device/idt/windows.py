@@ -11,7 +11,8 @@ Anything else reads as ones or is dropped, which is unproven for the chip (FACTS
 
     DISABLED  memory space is off
     UNKNOWN   no such BAR
-    CLOSED    BARLIMIT is 0 (as idt_ntb_peer_mw_clear_trans leaves it), an entry that is not valid, no way to the peer
+    CLOSED    BARLIMIT is 0 (as idt_ntb_peer_mw_clear_trans leaves it), an entry that is not valid, no way to the peer,
+              a lookup table where there can be none (ATRAN is the guest's to write)
     LIMIT     behind BARLIMIT, the last entry or the BAR's end, across two entries, or no size that an access can have
 
 BARLIMIT is compared exactly as the driver means it: bus address + size, the first address that does not pass. (Its
@@ -22,7 +23,7 @@ from device.host import Status
 from device.idt.interrupts import COMMAND
 from device.idt.lut import LUTS, Lut
 from device.idt.maps import NT
-from device.profile import WINDOW_TYPES, Window
+from device.profile import WINDOW_TYPES, Window, WindowType
 
 MAE = NT["PCICMDSTS"].register.field_mask("MAE")
 BAR0 = NT["BAR0"].offset >> 2
@@ -127,7 +128,7 @@ class Windows(Lut):
         if not setup & EN or setup & MODE or kind is None:
             return 0, 0, 0, _CLOSED
         if kind is not DIRECT:
-            return 0, 0, 0, _LUT if bar in LUTS else _CLOSED
+            return 0, 0, 0, _LUT if self.has_table(bar, kind) else _CLOSED
         limit = self.limit(bar)
         port = self._peer((setup & TPART) // (TPART & -TPART))
         if not limit or port is None:
@@ -150,6 +151,10 @@ class Windows(Lut):
     def decodes_memory(self) -> bool:
         """Memory space is enabled: accesses to the BARs come in at all."""
         return bool(self.regs[COMMAND] & MAE)
+
+    def has_table(self, bar: int, kind: WindowType) -> bool:
+        """The BAR can have a lookup table, and is large enough to be cut into that many parts."""
+        return bar in LUTS and self.sizes[bar] >= kind.parts
 
     def entry_way(self, bar: int, offset: int) -> Way:
         """The way through the entry of the lookup table that `offset` falls on."""

@@ -26,6 +26,7 @@ MAX_TEXT = 4096  # bytes of a console line, a mark or a fault that are kept
 _MEM_READ, _MEM_WRITE, _IRQ = int(Kind.MEM_READ), int(Kind.MEM_WRITE), int(Kind.IRQ)
 _REFUSED = int(Status.REFUSED)
 _pack_into = ROW.pack_into
+_from_bytes = int.from_bytes
 _ROW_SIZE = ROW.size
 
 
@@ -119,7 +120,9 @@ class Recorder:
         return b"\xff" * length if data is None else data
 
     def mem_write(self, port: int, address: int, data: bytes) -> None:
-        self.dma_write(port, address, data)
+        memory = self._memory[port]
+        done = memory is not None and memory.write(address, data)
+        self._memory_effect(_MEM_WRITE, port, address, data, 0 if done else _REFUSED)
 
     def dma_read(self, port: int, address: int, length: int, control: bool = False) -> bytes | None:
         memory = self._memory[port]
@@ -136,12 +139,14 @@ class Recorder:
         self._memory_effect(_MEM_WRITE, port, address, data, 0 if done else _REFUSED, control)
         return done
 
-    def _memory_effect(self, kind: int, port: int, address: int, data: bytes, status: int, control: bool) -> None:
+    def _memory_effect(
+        self, kind: int, port: int, address: int, data: bytes, status: int, control: bool = False
+    ) -> None:
         if self.concealer is not None and not control:  # a hashed descriptor could not be replayed
             data = self.concealer.conceal(data)
         writer = self.writer
         length = len(data)
-        value = int.from_bytes(data, "little") if length <= INLINE else writer.add_payload(data)
+        value = _from_bytes(data, "little") if length <= INLINE else writer.add_payload(data)
         at = writer.pos
         writer.pos = at + _ROW_SIZE
         cause = (at - self.at) // _ROW_SIZE

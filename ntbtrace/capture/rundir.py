@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 
@@ -25,11 +26,9 @@ def create() -> Path:
         raise SetupError(f"{own} is too long for sockets: set XDG_RUNTIME_DIR to a shorter directory")
     try:
         top.mkdir(mode=0o700, parents=True, exist_ok=True)
-        about = top.lstat()
+        _check(top)
     except OSError as error:
         raise SetupError(f"cannot make {top}: {error.strerror}: set XDG_RUNTIME_DIR to a directory of yours") from error
-    if about.st_uid != os.getuid() or about.st_mode & 0o077:
-        raise SetupError(f"{top} must belong to you alone (mode 0700): remove it, or set XDG_RUNTIME_DIR")
     for old in top.iterdir():
         if old.name.isdigit() and not _alive(int(old.name)):
             shutil.rmtree(old, ignore_errors=True)
@@ -43,12 +42,38 @@ def remove(own: Path) -> None:
 
 
 def runs() -> list[Path]:
-    """The directories of running recorders, the newest first."""
+    """The directories of running recorders, the newest first. Raises SetupError if somebody else owns the place."""
+    top = base()
     try:
-        found = [entry for entry in base().iterdir() if entry.name.isdigit() and _alive(int(entry.name))]
+        _check(top)
+        found = [entry for entry in top.iterdir() if entry.name.isdigit() and _alive(int(entry.name))]
     except OSError:
         return []
     return sorted(found, key=lambda entry: entry.stat().st_mtime, reverse=True)
+
+
+def _check(top: Path) -> None:
+    """Raise SetupError unless `top` is ours: anybody can make such a directory in /tmp, and listen there."""
+    about = top.lstat()
+    if about.st_uid != os.getuid() or about.st_mode & 0o077:
+        raise SetupError(f"{top} must belong to you alone (mode 0700): remove it, or set XDG_RUNTIME_DIR")
+
+
+def join(name: str, pid: str | None) -> socket.socket | None:
+    """Connect to the socket `name` of the recorder `pid`, or of the newest that has one; None if none has. Raises
+    SetupError.
+    """
+    for path in runs():
+        place = path / name
+        if pid in (None, path.name) and place.exists():
+            peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                peer.connect(os.fspath(place))
+            except OSError as error:
+                peer.close()
+                raise SetupError(f"cannot join {place}: {error.strerror}") from error
+            return peer
+    return None
 
 
 def _alive(pid: int) -> bool:

@@ -2,6 +2,7 @@
 """Server: the switch for VMs that others start. A socket per port; guests come, go and reboot as they like."""
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -105,10 +106,22 @@ def _clear(path: Path) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise SetupError(f"{path} exists and is not a socket: name another place")
-    bound = {line.rpartition(" ")[2] for line in Path("/proc/net/unix").read_text().splitlines()}
-    if str(path) in bound:
+    if _bound(path):
         raise SetupError(f"socket {path} is in use by a running server: end that one, or name another place")
     path.unlink()
+
+
+def _bound(path: Path) -> bool:
+    """Whether a process has this socket. A datagram socket asks, which a server of streams does not notice."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError as error:
+            if error.errno != errno.EPROTOTYPE:  # the wrong type, so there is one
+                raise
+    return True
 
 
 class QtestListener:

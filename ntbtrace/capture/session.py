@@ -2,7 +2,7 @@
 """Session: a recording from the guests' power-on to the closed file, whatever ends it.
 
 It ends when every guest has done its workload (then they are powered off), when one fails or dies before that, when all
-have been powered off from inside, on `stop()` (Ctrl-C), or after `timeout` seconds.
+have been powered off from inside, when `interrupted()` (Ctrl-C), or after `timeout` seconds.
 """
 
 import time
@@ -15,21 +15,24 @@ from ntbtrace.capture.recorder import Recorder
 
 POWER_OFF_S = 20.0  # for a guest to power itself off before its QEMU is told to end
 ENDED = ("done", "fail")
+INTERRUPTED = "interrupted"
 TERMINATE_S = 5.0  # for a QEMU to end before it is killed
 
 
 class Session:
-    """Runs `guests` on `loop`. `tick` is called some ten times a second (to show progress)."""
+    """Runs guests on `loop`. `tick` is called some ten times a second (to show progress), `interrupted` asked as often.
 
-    def __init__(self, recorder: Recorder, loop: Loop, tick: Callable[[], None]) -> None:
+    What ends a session early is its `run_...`'s answer: INTERRUPTED, or a sentence.
+    """
+
+    def __init__(
+        self, recorder: Recorder, loop: Loop, tick: Callable[[], None], interrupted: Callable[[], bool]
+    ) -> None:
         self._recorder = recorder
         self._loop = loop
         self._show = tick
+        self._interrupted = interrupted
         self._stopped = ""
-
-    def stop(self, reason: str) -> None:
-        """End the session soon; safe to call from a signal handler."""
-        self._stopped = reason
 
     def run_simulated(self, guests: Sequence[SimulatedGuest], timeout: float | None) -> str:
         """Until all are done; returns '' or why it ended before that."""
@@ -61,7 +64,7 @@ class Session:
                 guest.poll()
                 if guest.state.startswith(GONE):
                     word = guest.log() or "no word from QEMU"
-                    self.stop(f"the guest at port {guest.port.number} is {guest.state}: {word}")
+                    self._stopped = f"the guest at port {guest.port.number} is {guest.state}: {word}"
             failed = any(guest.state.startswith("fail") for guest in guests)
             return failed or all(g.state == "done" or not g.alive for g in guests) or self._over(deadline)
 
@@ -73,24 +76,29 @@ class Session:
             if failed and not self._stopped:
                 self._stopped = f"the guest at port {failed[0].port.number} says: {failed[0].state}"
             if not self._stopped:
-                self._end(guests, QemuGuest.ask_power_off, POWER_OFF_S)
+                for guest in guests:
+                    guest.ask_power_off()
+                self._await_end(guests, POWER_OFF_S, self._interrupted)
+                self._over(float("inf"))
         finally:
-            self._end(guests, QemuGuest.terminate, TERMINATE_S)
-            for guest in guests:
-                guest.kill()
-                guest.close()
+            try:
+                for guest in guests:
+                    guest.terminate()
+                self._await_end(guests, TERMINATE_S, lambda: False)
+            finally:
+                for guest in guests:
+                    guest.kill()
+                    guest.close()
         return self._stopped
 
-    def _end(self, guests: Sequence[QemuGuest], ask: Callable[[QemuGuest], None], seconds: float) -> None:
-        """Ask the guests to end, and go on serving them until they have, or the time is up."""
-        for guest in guests:
-            ask(guest)
+    def _await_end(self, guests: Sequence[QemuGuest], seconds: float, enough: Callable[[], bool]) -> None:
+        """Go on serving the guests until they have ended, the time is up, or it is `enough`."""
         deadline = time.monotonic() + seconds
 
         def over() -> bool:
             for guest in guests:
                 guest.poll()
-            return not any(g.alive for g in guests) or time.monotonic() > deadline
+            return not any(g.alive for g in guests) or enough() or time.monotonic() > deadline
 
         self._loop.run(over, self._tick)
 
@@ -98,8 +106,10 @@ class Session:
         return time.monotonic() + timeout if timeout else float("inf")
 
     def _over(self, deadline: float) -> bool:
+        if not self._stopped and self._interrupted():
+            self._stopped = INTERRUPTED
         if not self._stopped and time.monotonic() > deadline:
-            self.stop("the workload was not done in time (--timeout)")
+            self._stopped = "the workload was not done in time (--timeout)"
         return bool(self._stopped)
 
     def _tick(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ntbtrace.commands.tables import Cell, Table
+from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import SWITCH_OWNER
 from ntbtrace.query import Expression, columns, parse
 from ntbtrace.query.nodes import Column, Name, OfCode
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ntbtrace.symbols import Code
 
 NS = 1_000_000_000
+MOST_GROUPS = 100_000  # more than anybody reads, and they are in memory
 Key = tuple[int | None, ...]
 
 
@@ -43,24 +45,27 @@ def count_by(trace: Trace, by: str, where: Expression | None) -> Table:
         rows = np.arange(info.count) if where is None else columns.select(where, block)
         if not len(rows):
             continue
-        found = []
-        for key in keys:
-            values, there = columns.values(key, block)
-            found += [values[rows], there[rows].astype(np.uint64)]
-        unique, which, counts = np.unique(np.stack(found), axis=1, return_inverse=True, return_counts=True)
-        which = which.reshape(-1)
+        cells = [part[rows] for key in keys for part in columns.values(key, block)]
+        which = np.zeros(len(rows), np.int64)
+        for part in cells:  # one key after the other: to sort rows of several columns takes five times as long
+            different, numbers = np.unique(part, return_inverse=True)
+            if len(different) > 1:
+                _, which = np.unique(which * len(different) + numbers, return_inverse=True)
+        _, samples, counts = np.unique(which, return_index=True, return_counts=True)
         sizes = np.bincount(which, weights=block.column("size")[rows])
         times = block.column("t")[rows]
         firsts = np.full(len(counts), np.iinfo(times.dtype).max, times.dtype)
         lasts = np.zeros(len(counts), times.dtype)
         np.minimum.at(firsts, which, times)
         np.maximum.at(lasts, which, times)
-        for i, cells in enumerate(unique.T.tolist()):
-            values_of = tuple(v if there else None for v, there in zip(cells[::2], cells[1::2], strict=True))
+        for i, sample in enumerate(zip(*(part[samples].tolist() for part in cells), strict=True)):
+            values_of = tuple(v if there else None for v, there in zip(sample[::2], sample[1::2], strict=True))
             group = groups.setdefault(values_of, Group())
             group.events += int(counts[i])
             group.size += int(sizes[i])
             group.first, group.last = min(group.first, int(firsts[i])), max(group.last, int(lasts[i]))
+        if len(groups) > MOST_GROUPS:
+            raise NtbTraceError(f"--by {by} has more than {MOST_GROUPS:,} groups: count by less, such as t // s(1)")
     names = [_namer(trace, key) for key in keys]
     ordered = sorted(groups.items(), key=lambda item: -item[1].events)
     table = [

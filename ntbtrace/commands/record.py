@@ -6,10 +6,13 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from device.profile import Profile
 from ntbtrace.capture import rundir
+from ntbtrace.capture.control import controlled
 from ntbtrace.capture.guest_pc.build import compiler, plugin
 from ntbtrace.capture.guest_pc.guest import Annotator, CodeFinder, GuestCode
 from ntbtrace.capture.guest_pc.monitor import MOST, MonitoredCode
@@ -18,23 +21,23 @@ from ntbtrace.capture.guests.clients import Work
 from ntbtrace.capture.guests.make import check_simulated, qemu_guests, simulated_guests
 from ntbtrace.capture.guests.qemu import MEMORY, PROGRAM, QemuGuest, QemuSpec, qmp_name
 from ntbtrace.capture.guests.simulated import SimulatedGuest
-from ntbtrace.capture.guests.workloads import WORKLOADS, Workload
+from ntbtrace.capture.guests.workloads import WORKLOADS, Workload, check_driver
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.port import Port
 from ntbtrace.capture.recorder import Recorder
-from ntbtrace.capture.session import Session
+from ntbtrace.capture.session import INTERRUPTED, Session
 from ntbtrace.commands.keeping import keeping_arguments, storage, told
 from ntbtrace.commands.profiles import check_for_qemu, load_profile
 from ntbtrace.commands.signals import on_interrupt
 from ntbtrace.commands.status import StatusLine
 from ntbtrace.errors import NtbTraceError, SetupError
+from ntbtrace.text import plain
 
 NAME = "record"
 HELP = "start guests (simulated, or Linux in QEMU) and record what crosses between them"
 EXAMPLE = "ntbtrace record --guests qemu --workload pingpong -o pingpong.ntbt"
 TIMEOUT_S = 300.0  # for a workload that ends by itself
 FinderOf = Callable[[Loop, Path], Callable[[Sequence[Port]], CodeFinder]]
-INTERRUPTED = "interrupted"
 QUIET = ("quiet", "printk.time=0", "printk.devkmsg=on")  # our image's init reports through the kernel's log
 
 
@@ -65,7 +68,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--qemu", default=PROGRAM, metavar="PATH", help=f"the QEMU to run (default: {PROGRAM})")
     add("--kernel", type=Path, metavar="FILE", help="your kernel, not that of `ntbtrace guest build`")
     add("--initrd", type=Path, metavar="FILE", help="your initial RAM disk")
-    add("--drive", type=Path, metavar="FILE", help="a disk image")
+    add("--drive", type=Path, metavar="FILE", help="a disk image; each guest's writes to it are thrown away")
     add("--append", default="", metavar="TEXT", help="more for the kernel command line")
     add("--memory", default=MEMORY, metavar="SIZE", help=f"of each guest (default: {MEMORY})")
     add("--guest-pc", action="store_true",
@@ -76,10 +79,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     workload = WORKLOADS[args.workload]
+    ours = args.kernel is None and args.drive is None
     profile = load_profile(args.profile) if args.profile else workload.default_profile()
     count = workload.count if args.count is None else args.count
     work = Work(count, Work.size if args.size is None else args.size)
-    spec = None
+    spec = place = None
     finder_of: FinderOf | None = None
     if count < 1:
         raise SetupError(f"--count must be 1 or more, not {count}")
@@ -88,14 +92,42 @@ def run(args: argparse.Namespace) -> int:
     if args.guests == "qemu":
         check_for_qemu(profile)
         workload.check(profile)
+        if ours:
+            check_driver(profile)
         spec = _spec(args)
         finder_of = _finder(args) if args.guest_pc else None
-        place = rundir.create()
     else:
         _only_simulated(args)
         check_simulated(profile, args.workload, work)
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(on_interrupt())
+        place = rundir.create() if spec else None
+        if place is not None:
+            stack.callback(rundir.remove, place)
+        recorder = _recorder(args, profile, spec)
+        stack.callback(recorder.close)
+        loop, status = Loop(), StatusLine()
+        stack.callback(status.done)
+        guests: Sequence[SimulatedGuest | QemuGuest] = []
+        session = Session(recorder, loop, lambda: _show(status, recorder, guests), interrupted)
+        if place is not None:
+            stack.enter_context(controlled(loop, recorder, place))
+        if spec is None or place is None:
+            simulated = guests = simulated_guests(recorder, args.workload, work, args.seed)
+            why = session.run_simulated(simulated, args.timeout or TIMEOUT_S)
+        else:
+            words = _words(workload, count, args.size) if ours else []
+            words += ["ntbtrace.symbols=1"] if args.guest_pc else []
+            finder = None if finder_of is None else finder_of(loop, place)
+            real = guests = qemu_guests(recorder, loop, spec, place, words, one_vm=workload.one_vm, finder=finder)
+            by_itself = ours and workload.by_itself
+            why = session.run_qemu(real, args.timeout or (TIMEOUT_S if by_itself else None))
+    return _report(args, recorder, guests, why)
+
+
+def _recorder(args: argparse.Namespace, profile: Profile, spec: QemuSpec | None) -> Recorder:
     transport = "mpqemu" if spec else "simulated"
-    recorder = Recorder(
+    return Recorder(
         args.output,
         profile,
         command=shlex.join(["ntbtrace", *sys.argv[1:]]),
@@ -106,30 +138,14 @@ def run(args: argparse.Namespace) -> int:
         storage=storage(args),
         drop=args.slow_disk == "drop",
     )
-    loop = Loop()
-    guests: Sequence[SimulatedGuest | QemuGuest] = []
-    status = StatusLine()
-    session = Session(recorder, loop, lambda: _show(status, recorder, guests))
-    try:
-        with on_interrupt(lambda: session.stop(INTERRUPTED)):
-            if spec is None:
-                simulated = guests = simulated_guests(recorder, args.workload, work, args.seed)
-                why = session.run_simulated(simulated, args.timeout or TIMEOUT_S)
-            else:
-                ours = args.kernel is None and args.drive is None
-                words = _words(workload, count, args.size) if ours else []
-                words += ["ntbtrace.symbols=1"] if args.guest_pc else []
-                real = guests = qemu_guests(recorder, loop, spec, place, words, one_vm=workload.one_vm,
-                                          finder=None if finder_of is None else finder_of(loop, place))  # fmt: skip
-                by_itself = ours and workload.by_itself
-                why = session.run_qemu(real, args.timeout or (TIMEOUT_S if by_itself else None))
-    finally:
-        status.done()
-        recorder.close()
-        if spec is not None:
-            rundir.remove(place)
+
+
+def _report(
+    args: argparse.Namespace, recorder: Recorder, guests: Sequence[SimulatedGuest | QemuGuest], why: str
+) -> int:
+    """Say what came of it; `why` it ended early, or ''. Returns the exit code; raises NtbTraceError."""
     for guest in guests:
-        results = " ".join(f"{key}={value}" for key, value in guest.results.items())
+        results = plain(" ".join(f"{key}={value}" for key, value in guest.results.items()))
         print(f"port {guest.port.number}: {results or 'nothing to report'}")
     if recorder.writer.error is not None:
         raise recorder.writer.error

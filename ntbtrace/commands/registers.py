@@ -59,13 +59,14 @@ def _find(chip: Chip, text: str) -> list[Found]:
 
 def _list(chip: Chip) -> Iterator[str]:
     space = ""
+    widest = max(len(row.label) for row in chip.rows)
     for row in chip.rows:
         if row.space != space:
             yield from [""] if space else []
             space = row.space
-            yield from (SPACES[space], f"  {'name':<22} {'address':<8} {'reset':<18} what")
+            yield from (SPACES[space], f"  {'name':<{widest}} {'address':<8} {'reset':<18} what")
         address = f"{row.elements[0].offset:#x}" if row.addressed else "-"
-        yield f"  {row.label:<22} {address:<8} {row.reset():<18} {row.doc}"
+        yield f"  {row.label:<{widest}} {address:<8} {row.reset():<18} {row.doc}"
     yield ""
     yield f"In the global space the NT function of {_starts(chip, 0)}."
 
@@ -86,11 +87,13 @@ def _describe(chip: Chip, found: Found, value: int | None) -> Iterator[str]:
         yield f"  address  none ({SPACES[row.space]})"
     yield f"  source   {row.source}"
     fields = (found.field,) if found.field else sorted(row.fields, key=lambda one: one.lsb, reverse=True)
-    yield f"  {'bits':<6} {'field':<10} {'access':<6} {'reset':<10} {'values' if value is None else 'value'}".rstrip()
+    widest = max(len("field"), *(len(one.name) for one in fields))
+    last = "values" if value is None else "value"
+    yield f"  {'bits':<6} {'field':<{widest}} {'access':<6} {'reset':<10} {last}"
     for one in fields:
         text = value_names(one) if value is None else named(field_value(one, value), one.values)
         text = f"{text} {one.doc}" if one.doc else text
-        yield f"  {bits(one):<6} {one.name:<10} {one.access:<6} {reset_name(one):<10} {text}".rstrip()
+        yield f"  {bits(one):<6} {one.name:<{widest}} {one.access:<6} {reset_name(one):<10} {text}".rstrip()
     if value is not None:
         yield from _reserved(row, value)
 

@@ -63,7 +63,7 @@ def _prepare(args: argparse.Namespace, session: Session, out: Plain) -> int:
             session.extensions.load(path)
         except NtbTraceError as error:
             out.error(f"ntbtrace: {error}")
-            if args.batch:
+            if args.batch or not sys.stdin.isatty():
                 return BAD_INPUT
     if args.goto is not None:
         arrive(session, parse_place(args.goto, session.trace, session.position, {}))

@@ -5,9 +5,12 @@ import argparse
 import shlex
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from device.profile import Profile, ProfileError
+from ntbtrace.capture import rundir
+from ntbtrace.capture.control import controlled
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.serve import FORM, PortServer, PortSpec, serving
@@ -16,7 +19,6 @@ from ntbtrace.commands.profiles import check_for_qemu, load_profile
 from ntbtrace.commands.signals import on_interrupt
 from ntbtrace.commands.status import StatusLine
 from ntbtrace.errors import SetupError
-from ntbtrace.text import plain
 
 NAME = "serve"
 HELP = "the switch for your own VMs: listen on sockets, record what crosses"
@@ -40,28 +42,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     specs = PortSpec.parse_all(args.ports)
     profile = _profile(args.profile, specs)
-    recorder = Recorder(
-        args.output,
-        profile,
-        command=shlex.join(["ntbtrace", *sys.argv[1:]]),
-        transports={spec.name: "mpqemu" for spec in specs},
-        hashed=args.no_payload,
-        overwrite=args.overwrite,
-        storage=storage(args),
-        drop=args.slow_disk == "drop",
-    )
-    loop, status = Loop(), StatusLine()
-    try:
-        with on_interrupt(loop.stop), serving(loop, recorder, specs, status.event) as servers:
-            for spec in specs:
-                print(f"port {spec.name}: waiting at {plain(str(spec.path))}", file=sys.stderr)
-            loop.run(lambda: False, lambda: _tick(status, recorder, servers))
-    except SetupError:
-        recorder.discard()
-        raise
-    finally:
-        status.done()
-        recorder.close()
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(on_interrupt())
+        place = rundir.create()
+        stack.callback(rundir.remove, place)
+        recorder = Recorder(
+            args.output,
+            profile,
+            command=shlex.join(["ntbtrace", *sys.argv[1:]]),
+            transports={spec.name: "mpqemu" for spec in specs},
+            hashed=args.no_payload,
+            overwrite=args.overwrite,
+            storage=storage(args),
+            drop=args.slow_disk == "drop",
+        )
+        stack.callback(recorder.close)
+        loop, status = Loop(), StatusLine()
+        stack.callback(status.done)
+        stack.enter_context(controlled(loop, recorder, place))
+        try:
+            servers = stack.enter_context(serving(loop, recorder, specs, status.event))
+        except SetupError:
+            recorder.discard()
+            raise
+        for spec in specs:
+            status.event(spec.name, f"waiting at {spec.path}")
+        loop.run(interrupted, lambda: _tick(status, recorder, servers))
     if recorder.writer.error is not None:
         raise recorder.writer.error
     print(told(args, recorder.next_seq))

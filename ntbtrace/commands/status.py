@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""StatusLine: what a long command shows while it runs: one line that is rewritten, or a line per change in a pipe."""
+"""StatusLine: what a long command shows while it runs: one line that is rewritten, or a line per change in a pipe.
 
+Nobody has to look: a reader that goes away (a closed terminal, `| head`) ends the status and not the command.
+"""
+
+import shutil
 import sys
 from typing import TextIO
 
@@ -15,29 +19,38 @@ class StatusLine:
         self._terminal = self._stream.isatty()
         self._last = ""
         self._told: set[str] = set()
+        self._gone = False
 
     def show(self, text: str, milestone: str) -> None:
         if self._terminal:
-            self._stream.write(f"\r\x1b[K{text}")
-            self._stream.flush()
+            width = shutil.get_terminal_size().columns - 1  # a longer one would stay behind as lines
+            self._write(f"\r\x1b[K{plain(text)[:width]}")
         elif milestone != self._last:
             self._last = milestone
-            print(milestone, file=self._stream, flush=True)
+            self._write(f"{plain(milestone)}\n")
 
     def tell(self, line: str) -> None:
         """Print a line that stays, once."""
         if line not in self._told:
             self._told.add(line)
             self.done()
-            print(plain(line), file=self._stream, flush=True)
+            self._write(f"{plain(line)}\n")
 
     def event(self, port: str, what: str) -> None:
         """Print what happened at a port."""
         self.done()
-        print(f"port {port}: {plain(what)}", file=self._stream, flush=True)
+        self._write(f"port {port}: {plain(what)}\n")
 
     def done(self) -> None:
         """Leave the line as it is; what is printed next begins a new one."""
         if self._terminal:
-            self._stream.write("\n")
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        if self._gone:
+            return
+        try:
+            self._stream.write(text)
             self._stream.flush()
+        except OSError:
+            self._gone = True

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`stats --latency` and `--polling`: how long guests take to answer interrupts, and what they wait for by reading."""
 
-from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
-from ntbtrace.commands.tables import Table
+from ntbtrace.commands.tables import Cell, Table
 from ntbtrace.errors import NtbTraceError
-from ntbtrace.event import Kind, port_name, port_of
-from ntbtrace.query import Expression
+from ntbtrace.event import SWITCH_OWNER, Kind, port_name, port_of
+from ntbtrace.query import Expression, columns
+from ntbtrace.query.one import TARGET_ID
 from ntbtrace.render import register_name
 from ntbtrace.text import plain
-from ntbtrace.trace import Trace
+from ntbtrace.trace import Block, Trace
+from ntbtrace.trace.columns import Array
 
 STATUS_REGISTER = "NTINTSTS"
 POLLED = 3  # identical reads in a row that make a polling loop
@@ -20,44 +22,65 @@ US = 1000
 
 
 def latencies(trace: Trace, where: Expression | None) -> Table:
-    """From an interrupt, by the register whose access caused it, to the guest's first read of NTINTSTS after it."""
+    """From an interrupt, by the register whose access caused it, to the guest's first read of NTINTSTS after it.
+
+    `where` is about that access. A block at a time: what is kept of one are the waits and who still waits.
+    """
     try:
-        status = set(trace.registers.find(STATUS_REGISTER))
+        status = trace.registers.find(STATUS_REGISTER)
     except NtbTraceError as error:
         raise NtbTraceError(f"this trace's device has no {STATUS_REGISTER}: {error}") from error
-    names = ("seq", "t", "kind", "endpoint", "target", "cause")
-    irqs = trace.arrays(*names, where=f"kind == {int(Kind.IRQ)}")
-    reads = trace.arrays("t", "endpoint", "target", where=f"reg == {STATUS_REGISTER} and kind == mmio_read")
-    read_at: dict[int, list[int]] = defaultdict(list)
-    for t, endpoint, target in zip(*(column.tolist() for column in reads.values()), strict=True):
-        if target & 0xFF_FFFF in status:
-            read_at[endpoint].append(t)
-    wanted = None if where is None else {event.seq for event in trace.where(where)}
-    causes = {cause for cause in irqs["cause"].tolist() if cause >= 0 and (wanted is None or cause in wanted)}
-    targets = dict(zip(*(c.tolist() for c in trace.arrays("seq", "target", where="kind < 16").values()), strict=True))
-    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    unanswered: dict[tuple[str, str, str], int] = defaultdict(int)
-    sources = dict(zip(*(c.tolist() for c in trace.arrays("seq", "endpoint", where="kind < 16").values()), strict=True))
-    for _, t, _, endpoint, _, cause in zip(*(irqs[name].tolist() for name in names), strict=True):
-        if cause not in causes:
+    waits: dict[int, list[Array]] = defaultdict(list)  # ns, by key
+    waiting: dict[int, list[tuple[Array, Array]]] = defaultdict(list)  # keys and times, by endpoint
+    for number, info in enumerate(trace.blocks):
+        if Kind.IRQ not in info.kinds and not any(target & TARGET_ID in status for target in info.targets):
             continue
-        key = (register_name(trace.registers, targets[cause] & 0xFF_FFFF | 0xFF << 24) or "-",
-               port_name(sources[cause]), port_name(endpoint))  # fmt: skip
-        times = read_at[endpoint]
-        at = bisect_left(times, t)
-        if at < len(times):
-            found[key].append((times[at] - t) / US)
-        else:
-            unanswered[key] += 1
-    rows = []
-    for key in sorted(found.keys() | unanswered.keys()):
-        times_us = found[key]
-        spread = [float(p) for p in np.percentile(times_us, (0, 50, 90, 100))] if times_us else [None] * 4
-        rows.append((*key, len(times_us), unanswered[key], *spread))
+        block = trace.block(number)
+        kinds, times, endpoints = (block.column(name) for name in ("kind", "t", "endpoint"))
+        reads = np.flatnonzero((kinds == Kind.MMIO_READ) & np.isin(block.column("target") & TARGET_ID, status))
+        irqs, keys = _interrupts(block, where)
+        for endpoint in np.unique(np.concatenate((endpoints[reads], endpoints[irqs]))).tolist():
+            mine = endpoints[irqs] == endpoint
+            queue = waiting[endpoint]
+            before = sum(len(ours) for ours, _ in queue)
+            asked, answers = irqs[mine], reads[endpoints[reads] == endpoint]
+            queue.append((keys[mine], times[asked]))
+            if not len(answers):
+                continue
+            ours, since = (np.concatenate(parts) for parts in zip(*queue, strict=True))
+            which = np.append(np.zeros(before, np.int64), answers.searchsorted(asked))
+            done = which < len(answers)
+            answered, ns = ours[done], times[answers[which[done]]] - since[done]
+            for key in np.unique(answered).tolist():
+                waits[key].append(ns[answered == key])
+            queue[:] = [(ours[~done], since[~done])]
+    left = np.concatenate([np.empty(0, np.uint64), *(ours for queue in waiting.values() for ours, _ in queue)])
+    unanswered = dict(zip(*(column.tolist() for column in np.unique(left, return_counts=True)), strict=True))
+    rows: list[Sequence[Cell]] = []
+    for key in waits.keys() | unanswered.keys():
+        ns = np.concatenate([np.empty(0, np.uint64), *waits[key]])
+        spread = [float(p) / US for p in np.percentile(ns, (0, 50, 90, 100))] if len(ns) else [None] * 4
+        by = register_name(trace.registers, key >> 16 | SWITCH_OWNER << 24) or "-"
+        names = (by, port_name(key >> 8 & 0xFF), port_name(key & 0xFF))
+        rows.append((*names, len(ns), unanswered.get(key, 0), *spread))
+    rows.sort(key=lambda row: tuple(map(str, row[:3])))
     return Table(
         f"from an interrupt to the first read of {STATUS_REGISTER}, microseconds",
-        ("by", "from port", "to port", "answered", "not", "min", "median", "90 %", "max"), rows,
-    )  # fmt: skip
+        ("by", "from port", "to port", "answered", "not", "min", "median", "90 %", "max"),
+        rows,
+    )
+
+
+def _interrupts(block: Block, where: Expression | None) -> tuple[Array, Array]:
+    """Rows of the block's interrupts whose cause `where` is true for; their keys: register << 16 | from << 8 | to."""
+    rows = np.flatnonzero((block.column("kind") == Kind.IRQ) & (block.column("cause") >= block.info.first_seq))
+    causes = block.column("cause")[rows] - block.info.first_seq
+    if where is not None:
+        wanted = columns.matches(where, block)[causes]
+        rows, causes = rows[wanted], causes[wanted]
+    endpoints = block.column("endpoint").astype(np.uint64)
+    registers = (block.column("target")[causes] & TARGET_ID).astype(np.uint64)
+    return rows, registers << np.uint64(16) | endpoints[causes] << np.uint64(8) | endpoints[rows]
 
 
 def polling(trace: Trace, where: Expression | None) -> Table:

@@ -70,6 +70,10 @@ class Pair:
         port = port_of(row.endpoint)
         if row.kind in READS:
             return
+        if row.kind == Kind.INJECT and row.bar == Inject.POKE:
+            if row.target & _ID_MASK == self.id:
+                self.held[row.target >> _OWNER_SHIFT] = row.value & self.stored
+            return
         if row.kind not in WRITES:
             self.held[port] = 0  # a reset
             return
@@ -126,7 +130,7 @@ def _rows(trace: Trace, pairs: list[Pair]) -> Iterator[Row]:
         columns = trace.block(index).columns
         kind, offset, target = columns["kind"], columns["offset"].astype(np.int64), columns["target"]
         wanted = (columns["status"] == Status.UNKNOWN) & np.isin(kind, list(ACCESSES)) | np.isin(kind, _RESETS)
-        wanted |= (kind == Kind.INJECT) & (columns["bar"] == Inject.HOT_RESET)
+        wanted |= (kind == Kind.INJECT) & np.isin(columns["bar"], (Inject.HOT_RESET, Inject.POKE))
         written = np.isin(target & _ID_MASK, ids)
         for pair in pairs:
             written |= (offset > pair.address - 8) & (offset < pair.address + REGISTER_BYTES)

@@ -126,7 +126,13 @@ local DETAIL = {
     return "INTx " .. (e.low ~= 0 and "up" or "down")
   end,
   inject = function(e)
-    return (INJECTS[e.raw_bar] or "what " .. e.raw_bar) .. " " .. hex(e.offset_low, e.offset_high) .. " " .. hex(e.low, e.high)
+    local what, numbers = INJECTS[e.raw_bar], " " .. hex(e.offset_low, e.offset_high) .. " " .. hex(e.low, e.high)
+    if not what then return "what " .. e.raw_bar .. numbers end
+    if what == "temperature" then
+      return string.format("%s %s.%d C", what, tostring(UInt64.new(e.low, e.high) / UInt64(2)), e.low % 2 * 5)
+    end
+    if what == "cable" then return what .. ((e.low ~= 0 or e.high ~= 0) and " in" or " out") end
+    return what == "poke" and what .. numbers or what
   end,
   work = function(e) return "up to " .. hex(e.low, e.high) .. " bytes" end,
   hold = function(e)

@@ -106,7 +106,10 @@ class RegisterName(Argument):
 
 
 class Place(Argument):
-    metavar = place.METAVAR
+    """An event, a time, a part of the trace, its ends, a bookmark."""
+
+    def __init__(self, metavar: str = "PLACE") -> None:
+        self.metavar = metavar
 
     def parse(self, session: "Session", text: str) -> int:
         return place.parse_place(text, session.trace, session.position, session.bookmarks)
@@ -161,6 +164,8 @@ class File(Argument):
     rest = True
 
     def parse(self, session: "Session", text: str) -> Path:
+        if "\0" in text:
+            raise NtbTraceError(f"a file cannot be called {plain(text[:40])!r}")
         quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
         try:
             return Path(text[1:-1] if quoted else text).expanduser()

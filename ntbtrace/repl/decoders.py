@@ -100,7 +100,9 @@ def command(call: Callable[..., None]) -> Callable[..., None]:
     """The function becomes a command of its name; its arguments after `session` are texts."""
     if _loading is None:
         raise RuntimeError("command is for files that the debugger loads: ntbtrace repl --load FILE")
-    names = list(inspect.signature(call).parameters)[1:]
+    session, *names = inspect.signature(call).parameters or [""]
+    if not session:
+        raise TypeError(f"{call.__name__} must take the session first")
     notes: dict[str, Any] = dict(call.__annotations__)
     for name in names:
         if not hasattr(notes.get(name), "__metadata__"):

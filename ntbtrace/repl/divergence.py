@@ -27,6 +27,9 @@ def describe(trace: Trace, divergence: Divergence) -> Iterator[str]:
         doubt = " (its reset value is unproven)" if field.unproven else ""
         yield f"  field {plain(field.name)}: recorded {field.recorded:#x}, computed {field.computed:#x}{doubt}"
     yield from _writers(explanation)
+    if explanation.moved is not None:
+        yield f"  in the model {explanation.differing:#x} of it was changed last by event {explanation.moved.seq}:"
+        yield f"    {Renderer(trace.registers).line(explanation.moved)}"
     yield "around it:"
     yield f"  {HEADING}"
     renderer = Renderer(trace.registers)

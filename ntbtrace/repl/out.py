@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ntbtrace.progress import progress
@@ -15,6 +16,9 @@ from ntbtrace.repl.highlight import Highlighter
 from ntbtrace.text import plain
 
 if TYPE_CHECKING:
+    from prompt_toolkit.output import Output
+    from prompt_toolkit.styles import Attrs
+
     from ntbtrace.repl.session import Say
 
 WIDTH = 120  # columns, where there is no terminal
@@ -49,6 +53,7 @@ class Terminal(Plain):
     def __init__(self, highlighter: Highlighter, colour: bool) -> None:
         self._highlighter = highlighter
         self._colour = colour
+        self._known: dict[str, Attrs] = {}  # by style
         self._left: int | None = None  # lines that still fit on the page; None: no more pages in this command
 
     @property
@@ -59,9 +64,11 @@ class Terminal(Plain):
         self._left = shutil.get_terminal_size().lines - 1
 
     def line(self, text: str = "") -> None:
+        from prompt_toolkit.utils import get_cwidth
+
         text = plain(text)
         if self._left is not None:
-            rows = max(1, -(-len(text) // self.width))
+            rows = max(1, -(-get_cwidth(text) // self.width))
             if self._left < rows:
                 self._turn()
             if self._left is not None:
@@ -75,13 +82,27 @@ class Terminal(Plain):
         if not self._colour:
             print(text)
             return
-        from prompt_toolkit import print_formatted_text
-        from prompt_toolkit.formatted_text import FormattedText
+        output = self._output
+        depth = output.get_default_color_depth()
+        for name, part in [(style, text)] if style else self._highlighter.output(text):
+            output.set_attributes(self._attributes(name), depth)
+            output.write(part)
+        output.reset_attributes()
+        output.write("\r\n")
+        output.flush()
 
+    @cached_property
+    def _output(self) -> "Output":
+        from prompt_toolkit.output import create_output
+
+        return create_output(sys.stdout)
+
+    def _attributes(self, style: str) -> "Attrs":
         from ntbtrace.repl.style import STYLE
 
-        parts = [(style, text)] if style else self._highlighter.output(text)
-        print_formatted_text(FormattedText(parts), style=STYLE)
+        if style not in self._known:
+            self._known[style] = STYLE.get_attrs_for_style_str(style)
+        return self._known[style]
 
     def _turn(self) -> None:
         """The page is full: ask what to do. Raises Quit."""

@@ -11,7 +11,6 @@ from ntbtrace.text import plain
 from ntbtrace.trace import Trace
 
 WORDS = {"start": "before the first event", "end": "the last event"}
-METAVAR = "SEQ|TIME|PERCENT|start|end"
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 
 

@@ -9,9 +9,12 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
+from prompt_toolkit.filters import is_searching
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import Lexer
+from prompt_toolkit.search import accept_search
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.render import seconds
@@ -90,6 +93,18 @@ def history() -> History:
     return FileHistory(path)
 
 
+def _keys() -> KeyBindings:
+    """Enter carries out what Ctrl-R found, as in a shell."""
+    bindings = KeyBindings()
+
+    @bindings.add("enter", filter=is_searching)
+    def _(event: KeyPressEvent) -> None:
+        accept_search()
+        event.app.current_buffer.validate_and_handle()
+
+    return bindings
+
+
 def make_prompt(session: Session, highlighter: Highlighter) -> Callable[[str], str | None]:
     """A function that asks for a line: None when the user leaves (Ctrl-D); KeyboardInterrupt for Ctrl-C."""
     prompt: PromptSession[str] = PromptSession(
@@ -101,6 +116,7 @@ def make_prompt(session: Session, highlighter: Highlighter) -> Callable[[str], s
         style=STYLE,
         complete_while_typing=True,
         reserve_space_for_menu=6,
+        key_bindings=_keys(),
     )
 
     def ask(text: str) -> str | None:

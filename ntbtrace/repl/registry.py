@@ -79,7 +79,7 @@ class Command:
     @property
     def brief(self) -> str:
         """The first sentence of its description."""
-        return " ".join(self.doc.split("\n\n")[0].split()).rstrip(".")
+        return " ".join(self.doc.split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
 
     def words(self, text: str) -> Iterator[tuple[Parameter, str]]:
         """The arguments in `text`, each with its parameter. Raises NtbTraceError for one too many."""
@@ -109,9 +109,10 @@ class Command:
 
 @dataclass
 class Table:
-    """Commands by name; `what`: what they are called in errors."""
+    """Commands by name; `what`: what they are called in errors, `lists`: the command that lists them."""
 
     what: str
+    lists: str
     commands: dict[str, Command] = field(default_factory=dict)
 
     def add(self, command: Command) -> None:
@@ -131,7 +132,7 @@ class Table:
         if begun:
             raise NtbTraceError(f"{plain(word)} is ambiguous: {', '.join(begun)}")
         near = get_close_matches(word, self.commands, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"`help` lists every {self.what}"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"`{self.lists}` lists every {self.what}"
         raise NtbTraceError(f"there is no {self.what} {plain(word[:60])!r}: {hint}")
 
     def groups(self) -> dict[str, list[Command]]:
@@ -141,8 +142,8 @@ class Table:
         return groups
 
 
-COMMANDS = Table("command")
-TOPICS = Table("topic")  # of info
+COMMANDS = Table("command", "help")
+TOPICS = Table("topic", "info")  # of info
 
 
 def make(call: Callable[..., None], group: str, aliases: tuple[str, ...] = (), repeats: bool = False) -> Command:

@@ -32,7 +32,7 @@ def run(session: "Session", *, forwards: bool, until: Stop | None = None) -> Non
                 session.position = hits[0].seq + 1
                 if _mind(session, hits, before):
                     return
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, NtbTraceError):
         session.position = before
         raise
     _at_the_end(session, forwards, until, before)
@@ -44,9 +44,9 @@ def _mind(session: "Session", hits: Sequence[Hit], before: int) -> bool:
     stops = [hit for hit in minded if hit.breakpoint.kind != TRACE]
     if minded and not stops:
         session.out.line(event_line(session, minded[0].seq))
+    session.queue[:0] = [text for hit in minded for text in hit.breakpoint.commands]
     for hit in minded:
         _report(session, hit)
-        session.queue += hit.breakpoint.commands
         if hit.breakpoint.kind == TEMPORARY and hit.breakpoint.number:
             session.breakpoints.delete(hit.breakpoint.number)
     if stops:
@@ -73,7 +73,7 @@ def _at_the_end(session: "Session", forwards: bool, until: Stop | None, before: 
         where = "from here on" if forwards else "before here"
         raise NtbTraceError(f"{plain(until.text)}: no such event {where}; still at {told(session)}")
     session.position = before
-    if len(session.breakpoints) and session.trace.blocks:
+    if session.trace.blocks and any(one.kind != TRACE for one in session.breakpoints):
         session.out.line("no breakpoint was hit on the way")
     arrive(session, session.end if forwards else session.start)
 
@@ -96,7 +96,11 @@ def arrive(session: "Session", position: int) -> None:
 def show_displays(session: "Session", numbers: Iterable[int]) -> None:
     for number in numbers:
         expression = session.displays[number]
-        session.out.line(f"{number}: {plain(expression.text)} = {evaluated(session, expression)}")
+        try:
+            value = evaluated(session, expression)
+        except NtbTraceError as error:  # it does not keep from going on
+            value = f"unknown: {error}"
+        session.out.line(f"{number}: {plain(expression.text)} = {value}")
 
 
 def event_line(session: "Session", seq: int) -> str:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from device import Switch
+from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import NO_ENDPOINT, SWITCH_OWNER, Event, port_of
 from ntbtrace.query import Expression
 from ntbtrace.render import Renderer
@@ -146,12 +147,17 @@ class Session:
         ]
 
     def renderer(self, position: int) -> Renderer:
-        """Renders events from `position` on, in order; what registers held there is known."""
+        """Renders events from `position` on, in order; what registers held there is known, if the trace can be
+        performed.
+        """
 
         def held(target: int) -> int | None:
-            return self.device(position).peek(target)
+            try:
+                return self.device(position).peek(target)
+            except NtbTraceError:  # a merged trace, a profile of a later version: events can be looked at all the same
+                return None
 
-        return Renderer(self.registers, None if self.trace.header.merged else held)
+        return Renderer(self.registers, held)
 
     @contextmanager
     def elsewhere(self, position: int) -> Iterator[None]:

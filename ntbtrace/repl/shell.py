@@ -39,7 +39,7 @@ class Shell:
         session = self.session
         session.ask = ask
         self._one(line)
-        done = 0
+        again, done = self._again, 0
         try:
             while session.queue and not session.done:
                 done += 1
@@ -48,6 +48,7 @@ class Shell:
                 self._one(session.queue.pop(0))
         finally:
             session.queue.clear()
+            self._again = again  # an empty line does again what the user typed, not what a breakpoint did
 
     def _one(self, line: str) -> None:
         line = line.strip()
@@ -61,16 +62,18 @@ class Shell:
                     f"formats such as {word.partition('/')[2]!r} are not needed: values stand in hex and decimal"
                 )
             command = COMMANDS.find(word)
-            self._again = (command, rest) if command.repeats else None
+            again = (command, rest) if command.repeats else None
         elif self._again is None:
             return
         else:
-            command, rest = self._again
+            again = command, rest = self._again
         self.out.begin()
         try:
             command.run(self.session, rest)
         except Quit:
             self.session.queue.clear()
+        finally:
+            self._again = again
 
     def run_lines(self, lines: Sequence[str], name: str) -> None:
         """A file's lines, as part of a command. Raises NtbTraceError that tells file and line."""

@@ -35,10 +35,10 @@ FORMS = {
     "access": "a register is read or written: access REG[.FIELD]",
     "change": "what a register holds becomes another value: change REG[.FIELD]",
     "irq": "an interrupt",
-    "message": "a message is sent: message [REGISTER, 0 to 3]",
+    "message": "a message is sent, through register N (0 to 3) or any: message [N]",
     "window": "an access through a window: window [BARn]",
     "mem": "guest memory is written, read or both: mem [read|access] ADDRESS [len BYTES]",
-    "if": "any event for which an expression holds",
+    "if": "any event for which an expression holds: EXPR",
 }
 USAGE = "write|read|access|change REG[.FIELD], irq, message [N], window [BARn], mem ADDRESS [len N], or an expression"
 _IF = re.compile(r"(?:^|\s)if(?:\s|$)")
@@ -88,6 +88,9 @@ class StopArgument(Argument):
             condition = what
         if condition is not None:
             nodes.append(parse(condition, session.registers, Asking.MARKED).root)
+            if isinstance(nodes[-1], Number):
+                one = f"`break seq == {nodes[-1].value}` stops at one"
+                raise NtbTraceError(f"{plain(condition[:40])!r} is the same for every event: {one}")
         if not nodes and not changes:
             raise NtbTraceError(f"wait for what? {USAGE}")
         expression = Expression(text.strip(), all_of(nodes)) if nodes else None

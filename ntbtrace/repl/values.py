@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Registers and values in words: for prints, displays, changes and lists of registers."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ntbtrace.decode import field_value
 from ntbtrace.event import NO_BAR, NO_ENDPOINT, SWITCH_OWNER, Event
 from ntbtrace.query import Expression
-from ntbtrace.query.nodes import Held
-from ntbtrace.render import named
+from ntbtrace.query.nodes import Column, Held, Name
+from ntbtrace.render import kind_name, named, seconds, status_name
 from ntbtrace.repl.search import Around
 from ntbtrace.text import plain
 from ntbtrace.trace.registers import RegisterTable
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from ntbtrace.repl.session import Session
 
 REGISTER_BITS = 32
+_IN_WORDS: dict[Column, Callable[[int], str]] = {
+    Column.KIND: kind_name,
+    Column.STATUS: status_name,
+    Column.T: lambda t: f"{seconds(t)} s",
+}
 NO_EVENT = Event(0, 0, 0, NO_ENDPOINT, NO_BAR, 0, 0, 0, 0, 0, None, None)
 
 
@@ -50,6 +56,8 @@ def evaluated(session: "Session", expression: Expression) -> str:
         for field in session.registers.fields(root.id):
             if (field.lsb, field.width) == (root.lsb, root.width) and value in field.values:
                 return f"{text} {plain(field.values[value])}"
+    if isinstance(root, Name) and root.column in _IN_WORDS:
+        return f"{text} {_IN_WORDS[root.column](value)}"
     return text
 
 

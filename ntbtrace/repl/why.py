@@ -63,7 +63,7 @@ def _interrupt(session: "Session", irq: Event, cause: Event) -> Iterator[str]:
         name = target_name(session.registers, source.target)
         raised = _raised(session, source.target, mask, cause.seq)
         own = own or _own(raised, irq)
-        yield f"{source.cause}: {_bits(session, source.target, mask)} of {name} interrupt port {key[0]}"
+        yield f"port {key[0]} is interrupted by {_bits(session, source.target, mask)} of {name} (cause {source.cause})"
         if raised is None:
             yield f"{INDENT}they were set when the recording began"
         elif raised[0].seq == cause.seq:
@@ -156,7 +156,8 @@ def _since(session: "Session", target: int, mask: int, position: int) -> Iterato
     if found is None:
         unproven = [plain(f.name) for f in fields if f.reset is None]
         doubt = f" (unproven for {', '.join(unproven)})" if unproven else ""
-        yield f"{told}: as after reset{doubt}; nothing has changed it"
+        since = f"as after reset{doubt}" if session.start == 0 else "as where this part of a recording begins"
+        yield f"{told}: {since}; nothing has changed it"
         return
     yield f"{told} since event {found[0].seq}:"
     yield f"{INDENT}{event_line(session, found[0].seq)}"

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ntbtrace.decode import WRITES, covered, field_value, shift_of
+from ntbtrace.decode import REGISTER_BYTES, WRITES, covered, field_value, shift_of
+from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Event
 from ntbtrace.replay.divergence import TARGET, VALUE, Divergence
+from ntbtrace.replay.history import changes
 from ntbtrace.trace import Trace
 
 
@@ -29,7 +31,8 @@ class Explanation:
     None.
 
     Until the divergence both sides made the same writes; `computed_write` is another event than
-    `recorded_write` only when the model means another register (`computed_register`).
+    `recorded_write` only when the model means another register (`computed_register`). `moved`: the event that changed
+    the bits that differ last in the model (`differing`, as they stand in the register); None where nothing did.
     """
 
     register: str
@@ -37,6 +40,8 @@ class Explanation:
     fields: tuple[FieldDifference, ...]
     recorded_write: Event | None
     computed_write: Event | None
+    differing: int
+    moved: Event | None
     around: tuple[Event, ...]
 
 
@@ -45,6 +50,7 @@ def explain(trace: Trace, divergence: Divergence, before: int = 5, after: int = 
     event, difference = divergence.event, divergence.first
     target = computed = event.target
     fields: tuple[FieldDifference, ...] = ()
+    differing, moved = 0, None
     recorded_value, computed_value = difference.recorded, difference.computed
     recorded_write = last_write(trace, target, event.seq)
     if isinstance(recorded_value, int) and isinstance(computed_value, int):
@@ -52,10 +58,22 @@ def explain(trace: Trace, divergence: Divergence, before: int = 5, after: int = 
             computed = computed_value
         elif difference.what == VALUE:
             fields = _fields(trace, event, recorded_value, computed_value, recorded_write is None)
+            differing = (recorded_value ^ computed_value) << shift_of(event) & (1 << 8 * REGISTER_BYTES) - 1
+            moved = _mover(trace, target, differing, event.seq)
     computed_write = recorded_write if computed == target else last_write(trace, computed, event.seq)
     around = tuple(trace.events(max(difference.seq - before, trace.blocks[0].first_seq), difference.seq + after))
     registers = trace.registers
-    return Explanation(registers.name(target), registers.name(computed), fields, recorded_write, computed_write, around)
+    names = registers.name(target), registers.name(computed)
+    return Explanation(*names, fields, recorded_write, computed_write, differing, moved, around)
+
+
+def _mover(trace: Trace, target: int, mask: int, before: int) -> Event | None:
+    """The event before seq `before` that in the model changed one of these bits of the register last."""
+    try:
+        found = next(changes(trace, target, mask, last=before - 1, newest_first=True), None)
+    except NtbTraceError:  # no register that is state, but a window onto one
+        return None
+    return found[0] if found else None
 
 
 def last_write(trace: Trace, target: int, before: int) -> Event | None:

@@ -14,7 +14,7 @@ from ntbtrace.event import INLINE, Event
 from ntbtrace.trace import columns as codec
 from ntbtrace.trace.columns import Array
 from ntbtrace.trace.frame import Frame, encode_frame
-from ntbtrace.trace.guard import compress, damaged, expand, reading
+from ntbtrace.trace.guard import damaged, expand, reading
 from ntbtrace.trace.layout import (
     COLUMNS,
     DATA_KINDS,
@@ -26,10 +26,10 @@ from ntbtrace.trace.layout import (
     PAYLOAD_PART,
     ROW_DTYPE,
     SNAPSHOT_PART,
-    Codec,
     Encoding,
     FrameType,
 )  # fmt: skip
+from ntbtrace.trace.packing import Packer
 from ntbtrace.trace.summary import BlockInfo, Rows, encode_summary, summarize
 
 TELLING = ("kind", "cause")  # the columns that say which row is whose effect
@@ -159,22 +159,22 @@ def encode_block(
     rows: Rows,
     payload: bytes | memoryview,
     snapshot: bytes,
+    packer: Packer,
     pause: Callable[[], None] = lambda: None,
-    compression: Codec = Codec.LZ4,
 ) -> tuple[BlockInfo, bytes]:
     """The frame of an EVENTS block. `rows`: at least one, of ROW_DTYPE. `pause` is called now and then."""
     info = summarize(first_seq, rows)
     entries, stored = [], []
     of = codec.causes(rows["kind"], rows["cause"])
+    packer.begin(pause)
     for name, number in COLUMNS.items():
-        pause()
-        encoding, width, raw, data = codec.encode(name, rows[name], of, compression)
+        encoding, width, raw, compression, data = packer.column(name, rows[name], of)
         stored.append(data)
         entries.append(PART.pack(number, encoding, width, compression, len(data), raw))
     for number, plain in ((SNAPSHOT_PART, snapshot), (PAYLOAD_PART, payload)):
-        pause()
-        stored.append(compress(plain, compression))
-        entries.append(PART.pack(number, 0, 1, compression, len(stored[-1]), len(plain)))
+        compression, data = packer.plain(plain)
+        stored.append(data)
+        entries.append(PART.pack(number, 0, 1, compression, len(data), len(plain)))
     return info, encode_frame(FrameType.EVENTS, encode_summary(info), PARTS.pack(len(entries)), *entries, *stored)
 
 

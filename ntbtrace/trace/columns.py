@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A column of a block as bytes, and back."""
+"""A column of a block as raw bytes, and back. packing.py chooses how, and compresses them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntbtrace.event import EFFECTS
-from ntbtrace.trace.guard import compress
-from ntbtrace.trace.layout import DICT_COUNT, MAX_DICT, Codec, Encoding
+from ntbtrace.trace.layout import DICT_COUNT, MAX_DICT, Encoding
 
 Array = NDArray[Any]
 
@@ -18,7 +17,7 @@ _SIGN = np.uint64(63)
 _ONE = np.uint64(1)
 IS_EFFECT = np.isin(np.arange(256), [int(kind) for kind in EFFECTS])
 
-# What is tried; the shortest is kept. A column that is not here: as it is, it compresses well in any form.
+# What is tried. A column that is not here: as it is, it compresses well in any form.
 _PLAIN, _PLANES, _DELTA = Encoding(0), Encoding.PLANES, Encoding.DELTA
 _CAUSED, _DICT = Encoding.CAUSED, Encoding.DICT
 _TRIED = {
@@ -50,19 +49,19 @@ def causes(kinds: Array, distances: Array) -> Causes | None:
     return Causes(np.flatnonzero(~IS_EFFECT[kinds]), effects, owners)
 
 
-def encode(name: str, column: Array, of: Causes | None, codec: Codec = Codec.LZ4) -> tuple[Encoding, int, int, bytes]:
-    """Encoding, width, raw length and compressed bytes of `column`: at least one unsigned integer."""
-    column = np.ascontiguousarray(column)
-    if (column == column[0]).all():
-        return _encode(Encoding.CONSTANT, column[:1], None, codec)
-    tried = _TRIED.get(name, (_PLAIN,))
+def tried(name: str, of: Causes | None) -> tuple[Encoding, ...]:
+    """The encodings that may pay for this column."""
+    encodings = _TRIED.get(name, (_PLAIN,))
     if of is None:
-        tried = (*(encoding for encoding in tried if not encoding & _CAUSED), _PLANES)
-    results = (_encode(encoding, column, of, codec) for encoding in tried)
-    return min(results, key=lambda result: len(result[-1]))
+        return (*(encoding for encoding in encodings if not encoding & _CAUSED), _PLANES)
+    return encodings
 
 
-def _encode(encoding: Encoding, column: Array, of: Causes | None, codec: Codec) -> tuple[Encoding, int, int, bytes]:
+def encode(encoding: Encoding, column: Array, of: Causes | None) -> tuple[Encoding, int, bytes]:
+    """The encoding (without DICT, where the column has too many different items), the width of an item, raw bytes.
+
+    `column`: at least one unsigned integer; for CONSTANT the one alone.
+    """
     items = column
     if encoding & Encoding.CAUSED and of is not None:
         items = np.concatenate((column[of.others], column[of.effects] - column[of.owners]))
@@ -72,18 +71,16 @@ def _encode(encoding: Encoding, column: Array, of: Causes | None, codec: Codec) 
     if encoding & Encoding.DICT:
         different, numbers = np.unique(items, return_inverse=True)
         if len(different) > MAX_DICT:
-            return _encode(encoding & ~Encoding.DICT, column, of, codec)
+            return encode(encoding & ~Encoding.DICT, column, of)
     needed = int(items.max()).bit_length()
     width = next(width for width in _WIDTHS if needed <= 8 * width)
     if different is not None:
         table = DICT_COUNT.pack(len(different) - 1) + different.astype(f"<u{width}").tobytes()
-        raw = table + numbers.astype(_number_type(len(different))).tobytes()
-        return encoding, width, len(raw), compress(raw, codec)
+        return encoding, width, table + numbers.astype(_number_type(len(different))).tobytes()
     items = items.astype(f"<u{width}", copy=False)
     if encoding & Encoding.PLANES:
         items = items.view(np.uint8).reshape(-1, width).T
-    raw = items.tobytes()
-    return encoding, width, len(raw), compress(raw, codec)
+    return encoding, width, items.tobytes()
 
 
 def _number_type(count: int) -> str:

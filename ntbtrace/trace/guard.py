@@ -2,7 +2,7 @@
 """The one place where whatever a damaged file can cause becomes a TraceFormatError with its place."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from struct import error as StructError
@@ -11,6 +11,8 @@ import lz4.block
 
 from ntbtrace.errors import TraceFormatError
 from ntbtrace.trace.layout import Codec
+
+PIECE = 32 << 10  # bytes: under half a millisecond of zlib's
 
 _DAMAGE = (
     StructError, lz4.block.LZ4BlockError, zlib.error, ValueError, TypeError, KeyError, IndexError, AttributeError,
@@ -34,11 +36,24 @@ def reading(path: Path, offset: int, what: str) -> Iterator[None]:
         raise damaged(path, offset, f"{what} is damaged ({error or type(error).__name__})") from error
 
 
-def compress(raw: bytes | memoryview, codec: Codec = Codec.LZ4) -> bytes:
-    """Shorter bytes; `raw` itself where that does not make it shorter (then both lengths are equal)."""
+def compress(
+    raw: bytes | memoryview,
+    codec: Codec = Codec.LZ4,
+    level: int = zlib.Z_BEST_COMPRESSION,
+    pause: Callable[[], None] = lambda: None,
+) -> bytes:
+    """Shorter bytes; `raw` itself where that does not make it shorter (then both lengths are equal).
+
+    `level` is zlib's, which takes its time: `pause` is called between pieces of its work.
+    """
     stored: bytes
     if codec == Codec.DEFLATE:
-        stored = zlib.compress(raw, zlib.Z_BEST_COMPRESSION)
+        view, deflate = memoryview(raw), zlib.compressobj(level)
+        pieces = []
+        for at in range(0, len(view), PIECE):
+            pieces.append(deflate.compress(view[at : at + PIECE]))
+            pause()
+        stored = b"".join((*pieces, deflate.flush()))
     else:
         stored = lz4.block.compress(raw, store_size=False)
     return stored if len(stored) < len(raw) else bytes(raw)

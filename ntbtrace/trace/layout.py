@@ -52,7 +52,7 @@ class Codec(IntEnum):
     """How raw bytes became stored ones, where that made them shorter."""
 
     LZ4 = 0
-    DEFLATE = 1  # zlib: tighter and slower, for archives
+    DEFLATE = 1  # zlib: tighter and slower
 
 
 class Encoding(IntFlag):

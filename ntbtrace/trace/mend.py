@@ -13,6 +13,7 @@ from ntbtrace.trace.block import encode_block
 from ntbtrace.trace.index import find_index
 from ntbtrace.trace.journal import journal_path, read_journal
 from ntbtrace.trace.layout import FRAME, SUMMARY
+from ntbtrace.trace.packing import recording
 from ntbtrace.trace.reader import Scan, Source, continuation
 from ntbtrace.trace.sink import Sink
 
@@ -72,10 +73,11 @@ def _salvage(source: Source, say: Callable[[str], None]) -> SalvageReport:
     if left and not damage and not (kept and _begun(source, scan.end) in (None, kept[0].first_seq)):
         damage = f"byte {scan.end}: the file ends inside a block"
     sink = Sink(path.with_name(path.name + ".salvaging"), b"", overwrite=True)
+    packer = recording()
     try:
         sink.copy(source.fd, scan.end, scan.blocks, scan.others)
         for half in kept:
-            sink.block(*encode_block(half.first_seq, half.rows, half.payload, half.snapshot))
+            sink.block(*encode_block(half.first_seq, half.rows, half.payload, half.snapshot, packer))
         closed, lost = (scan.index.closed, scan.index.lost) if scan.index is not None else (False, 0)
         sink.index(closed=closed, salvaged=True, lost=lost)
         sink.sync()

@@ -5,7 +5,7 @@ of one recording as what they were (docs/adr/0004-merged-traces.md).
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ntbtrace.trace.cut import copy_block
 from ntbtrace.trace.derive import Gathered, derived, is_long, rows_of
 from ntbtrace.trace.header import Header, MergedFrom, encode_header
 from ntbtrace.trace.layout import ROW_DTYPE
+from ntbtrace.trace.packing import recording
 from ntbtrace.trace.reader import Trace
 from ntbtrace.trace.summary import Rows
 
@@ -58,23 +59,24 @@ def merge(traces: Sequence[Trace], path: Path, header: Header, say: Say, *, over
 
     Raises NtbTraceError as `derived` does.
     """
-    base = 0
+    base, packer = 0, recording()
     sources = [_Source(trace, about) for trace, about in zip(traces, header.merged, strict=True)]
     with derived(path, encode_header(header), traces, overwrite=overwrite) as sink:
         out = Gathered(0, b"")
         for source in sources:
             source.note_starts()
         while active := [source for source in sources if source.load()]:
-            horizon = min((source.keys[-1] for source in active if source.goes_on), default=None)
-            for rows, data in _in_order(active, horizon, base):
+            going_on = [source for source in active if source.goes_on]
+            first = min(going_on, key=lambda source: source.keys[-1], default=None)  # the first of several
+            for rows, data in _in_order(active, first, base):
                 if out.count and not _fits(out, rows):
-                    sink.block(*encode_block(out.first_seq, out.rows, bytes(out.payload), out.snapshot))
+                    sink.block(*encode_block(out.first_seq, out.rows, bytes(out.payload), out.snapshot, packer))
                     out = Gathered(base, b"")
                 out.add(rows, data)
                 base += len(rows)
             say(base)
         if out.count:
-            sink.block(*encode_block(out.first_seq, out.rows, bytes(out.payload), out.snapshot))
+            sink.block(*encode_block(out.first_seq, out.rows, bytes(out.payload), out.snapshot, packer))
     return base
 
 
@@ -141,10 +143,10 @@ class _Source:
         self.rows = rows
         return True
 
-    def take(self, horizon: Any) -> tuple[int, int]:
-        """The rows at hand up to time `horizon` (None: all), from and to."""
+    def take(self, horizon: Any, side: Literal["left", "right"]) -> tuple[int, int]:
+        """The rows at hand up to time `horizon` (None: all), itself included on its "right"; from and to."""
         begin = self._at
-        self._at = len(self.rows) if horizon is None else int(self.keys.searchsorted(horizon, "right"))
+        self._at = len(self.rows) if horizon is None else max(begin, int(self.keys.searchsorted(horizon, side)))
         return begin, self._at
 
     def renumber(self, begin: int, end: int, seqs: Array) -> None:
@@ -158,10 +160,18 @@ class _Source:
             rows["cause"][row] = 0 if cause is None else int(seqs[row]) - cause
 
 
-def _in_order(sources: Sequence[_Source], horizon: Any, base: int) -> list[tuple[Rows, Callable[[int], bytes | None]]]:
-    """What the sources have at hand up to time `horizon`, in order, in pieces that a block can hold: rows, and what
-    gives their data. The first gets seq `base`."""
-    parts = [(source, *source.take(horizon)) for source in sources]
+def _in_order(
+    sources: Sequence[_Source], first: _Source | None, base: int
+) -> list[tuple[Rows, Callable[[int], bytes | None]]]:
+    """What the sources have at hand up to the end of what `first` has, in order, in pieces that a block can hold: rows,
+    and what gives their data. The first gets seq `base`. Of one time, a source before another comes before it."""
+    side: Literal["left", "right"] = "right"
+    parts = []
+    horizon = None if first is None else first.keys[-1]
+    for source in sources:
+        parts.append((source, *source.take(horizon, side)))
+        if source is first:
+            side = "left"
     keys = np.concatenate([source.keys[begin:end] for source, begin, end in parts])
     order = keys.argsort(kind="stable")
     seqs = np.empty(len(order), np.int64)

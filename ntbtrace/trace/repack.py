@@ -10,7 +10,8 @@ from ntbtrace.trace.annotations import copy_symbols
 from ntbtrace.trace.block import encode_block
 from ntbtrace.trace.derive import Gathered, derived, is_long, rows_of
 from ntbtrace.trace.header import renewed
-from ntbtrace.trace.layout import MAX_PART, Codec
+from ntbtrace.trace.layout import MAX_PART
+from ntbtrace.trace.packing import archive
 from ntbtrace.trace.reader import Trace
 from ntbtrace.trace.sites import encode_sites, join
 
@@ -24,12 +25,12 @@ def repack(trace: Trace, path: Path, say: Callable[[int], None], *, overwrite: b
     Raises NtbTraceError for a trace that was not closed, or when the file cannot be written.
     """
     with derived(path, renewed(trace.source.start), [trace], overwrite=overwrite) as sink:
-        done = 0
+        done, packer = 0, archive()
         for one in _gather(trace):
             payload = bytes(one.payload)
-            sink.block(*encode_block(one.first_seq, one.rows, payload, one.snapshot, compression=Codec.DEFLATE))
+            sink.block(*encode_block(one.first_seq, one.rows, payload, one.snapshot, packer))
             if one.sites:
-                sink.annotate(encode_sites(one.first_seq, join(one.sites), Codec.DEFLATE))
+                sink.annotate(encode_sites(one.first_seq, join(one.sites), packer))
             done += one.count
             say(done)
         copy_symbols([trace], sink)

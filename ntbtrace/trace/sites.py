@@ -24,10 +24,10 @@ from ntbtrace.trace.layout import (
     PART,
     PARTS,
     SITES,
-    Codec,
     FrameType,
     SitePart,
 )  # fmt: skip
+from ntbtrace.trace.packing import Packer, notes
 
 _TYPES: dict[SitePart, np.dtype[Any]] = {
     SitePart.ROWS: np.dtype("<u4"), SitePart.CHAINS: np.dtype("<u4"), SitePart.DEPTHS: np.dtype("u1"),
@@ -104,7 +104,7 @@ def first_seq(summary: bytes) -> int:
     return seq
 
 
-def encode_sites(first: int, sites: Sites, compression: Codec = Codec.LZ4) -> Annotation:
+def encode_sites(first: int, sites: Sites, packer: Packer | None = None) -> Annotation:
     """The annotation of the block whose first seq is `first`. `sites` has one row or more."""
     columns: dict[SitePart, Array] = {
         SitePart.ROWS: sites.rows,
@@ -113,11 +113,12 @@ def encode_sites(first: int, sites: Sites, compression: Codec = Codec.LZ4) -> An
         SitePart.VIAS: np.array([chain.via for chain in sites.chains]),
         SitePart.FRAMES: np.array([frame for chain in sites.chains for frame in chain.frames], np.uint64),
     }
+    packer = packer or notes()
     entries, stored = [], []
     for part, column in columns.items():
         if not len(column):
             continue
-        encoding, width, raw, data = codec.encode(_NAMES[part], column.astype(_TYPES[part]), None, compression)
+        encoding, width, raw, compression, data = packer.column(_NAMES[part], column.astype(_TYPES[part]), None)
         entries.append(PART.pack(part, encoding, width, compression, len(data), raw))
         stored.append(data)
     unknown = int((sites.numbers == 0).sum())

@@ -3,7 +3,7 @@
 
 import pytest
 
-from ntbtrace.capture.qemu_args import prepare
+from ntbtrace.capture.qemu_args import has_interrupts, prepare
 from ntbtrace.errors import SetupError
 
 QEMU = "qemu-system-x86_64"
@@ -54,10 +54,18 @@ def test_another_machine_is_refused(machine: str) -> None:
         added("-M", machine)
 
 
-@pytest.mark.parametrize("kind", ["memory-backend-memfd,id=m,size=1G,share=on",
-                                  "memory-backend-file,share=yes,id=m,mem-path=/dev/shm/x,size=1G"])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "memory-backend-memfd,id=m,size=1G,share=on",
+        "memory-backend-memfd,id=m,size=1G",  # whose default is to be shared
+        "memory-backend-file,share=yes,id=m,mem-path=/dev/shm/x,size=1G",
+        '{"qom-type": "memory-backend-file", "id": "m", "share": true, "size": 1073741824, "mem-path": "/dev/shm/x"}',
+    ],
+)
 def test_shared_memory_of_ones_own_is_kept(kind: str) -> None:
     assert added("-M", "q35,memory-backend=m", "-object", kind) == DEVICE
+    assert added("-M", "q35", "-object", kind, "-numa", "node,memdev=m") == DEVICE
 
 
 @pytest.mark.parametrize(
@@ -67,21 +75,31 @@ def test_shared_memory_of_ones_own_is_kept(kind: str) -> None:
         "memory-backend-ram,id=m,size=1G",
         "memory-backend-file,id=m,mem-path=/x,size=1G",
         "memory-backend-ram,id=m,share=on",
+        '{"qom-type": "memory-backend-memfd", "id": "m", "share": false}',
     ],
 )
 def test_memory_that_is_not_shared_is_refused(kind: str) -> None:
     with pytest.raises(SetupError, match="must be shared"):
         added("-M", "q35,memory-backend=m", "-object", kind)
+    with pytest.raises(SetupError, match="must be shared"):
+        added("-object", kind, "-numa", "node,memdev=m")
 
 
-def test_a_backend_that_is_not_there_is_refused() -> None:
+@pytest.mark.parametrize("object_", ["memory-backend-memfd,id=other", '{"qom-type', "{}"])
+def test_a_backend_that_is_not_there_is_refused(object_: str) -> None:
     with pytest.raises(SetupError, match="no -object with that id"):
-        added("-M", "q35,memory-backend=m")
+        added("-M", "q35,memory-backend=m", "-object", object_)
+
+
+def test_memory_at_a_path_is_refused() -> None:
+    with pytest.raises(SetupError, match="leave out -mem-path"):
+        added("-m", "1G", "-mem-path", "/dev/hugepages")
 
 
 def test_qtest_is_added_once() -> None:
     assert added(qtest="/q")[-6:-2] == ["-qtest", "unix:/q", "-qtest-log", "none"]
     assert "-qtest-log" not in added("-qtest", "unix:/own", qtest="/q")
+    assert "unix:/a,,b" in added(qtest="/a,b")  # a comma would end it
 
 
 def test_a_second_device_and_an_empty_line_are_refused() -> None:
@@ -93,3 +111,21 @@ def test_a_second_device_and_an_empty_line_are_refused() -> None:
 
 def test_each_connection_is_a_device_of_its_own() -> None:
     assert prepare([QEMU], [7, 9])[-4:] == [*DEVICE, "-device", "x-pci-proxy-dev,id=ntb1,fd=9"]
+
+
+@pytest.mark.parametrize(
+    ("words", "there"),
+    [
+        ([], False),
+        (["-accel", "tcg", "-M", "q35"], False),
+        (["-machine", "q35,accel=tcg"], False),
+        (["-accel", "kvm,kernel-irqchip=on"], True),
+        (["-accel", "accel=kvm"], True),
+        (["-enable-kvm"], True),
+        (["--enable-kvm"], True),
+        (["-M", "q35,accel=kvm:tcg"], True),
+        (["-qtest", "unix:/q"], True),
+    ],
+)
+def test_whether_interrupts_reach_it(words: list[str], there: bool) -> None:
+    assert has_interrupts([QEMU, *words]) == there

@@ -27,6 +27,8 @@ def test_a_directory_open_to_others_is_refused() -> None:
     rundir.base().chmod(0o755)
     with pytest.raises(SetupError, match="belong to you alone"):
         rundir.create()
+    with pytest.raises(SetupError, match="belong to you alone"):
+        rundir.runs()
 
 
 def test_a_place_too_long_for_sockets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,14 +41,16 @@ def test_a_socket_is_for_the_owner_and_goes_with_the_server(tmp_path: Path) -> N
     assert not path.exists()
 
 
-def test_a_socket_in_use_is_refused_and_a_stale_one_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "port"
+@pytest.mark.parametrize("name", ["port", "a port", "other/port"])
+def test_a_socket_in_use_is_refused_and_a_stale_one_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / "other").symlink_to(tmp_path)
+    path = tmp_path / name
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(str(path))
     with pytest.raises(SetupError, match="in use by a running server"), listening(path):
         pass
     stale.close()
-    with listening(path), pytest.raises(SetupError, match="in use"), listening(path):
+    with listening(path), pytest.raises(SetupError, match="in use"), listening(path.resolve()):
         pass
 
 

@@ -62,6 +62,21 @@ def test_a_register(capsys: pytest.CaptureFixture[str]) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("words", [("PLX_CTRL", "0x4000174C"), ("PLX_INTR",), ("NTCTL",)])
+def test_the_column_of_fields_is_as_wide_as_the_longest(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    heading, *lines = ask(capsys, *words)[3:]
+    at = heading.index("access")
+    assert {line[at - 1 : at + 1] for line in lines} <= {" R", " W"}
+
+
+def test_the_column_of_names_is_as_wide_as_the_longest(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [line for line in ask(capsys) if line.startswith("  ")]
+    at = lines[0].index("address")
+    assert {line[at - 1 : at + 1] for line in lines} <= {" a", " 0", " -"}
+
+
 def test_a_name_in_any_case_an_element_an_array_and_an_entry(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(capsys, "ntctl") == ask(capsys, "NTCTL")
     element, array = ask(capsys, "barsetup2"), ask(capsys, "BARSETUP")

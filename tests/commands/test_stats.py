@@ -165,7 +165,11 @@ def test_the_address_behind_a_pair_is_always_the_models(
             value = random.choice((*addresses, random.getrandbits(64))) & (1 << 8 * size) - 1
             match random.randrange(12):
                 case 0:
-                    random.choice((port.reset, lambda n=number: trace.inject(n, Inject.HOT_RESET, 0)))()
+                    random.choice((
+                        port.reset,
+                        lambda n=number: trace.inject(n, Inject.HOT_RESET, 0),
+                        lambda v=value: trace.inject(0, Inject.POKE, v & 0xFFFF_FFFF, random.choice(addresses)),
+                    ))()  # fmt: skip
                 case 1 | 2 | 3 | 4:
                     held = {GASADATA: regs[GASAADDR >> 2], ECFGDATA: regs[ECFGADDR >> 2]}
                     port.cfg_read(at & -size, min(size, 4))

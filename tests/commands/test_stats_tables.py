@@ -86,6 +86,14 @@ def test_text_is_aligned(capsys: pytest.CaptureFixture[str], run: Path) -> None:
     assert {len(line) for line in (heading, *lines)} == {len(heading)}
 
 
+def test_more_groups_than_anybody_reads_are_refused(
+    capsys: pytest.CaptureFixture[str], run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ntbtrace.commands.grouping.MOST_GROUPS", 100)
+    assert cli.main(["stats", str(run), "--by", "seq"]) == 2
+    assert "--by seq has more than 100 groups" in capsys.readouterr().err
+
+
 def test_latency_is_to_the_first_status_read(capsys: pytest.CaptureFixture[str], run: Path) -> None:
     everything = events(run)
     irqs = [event for event in everything if event.kind == Kind.IRQ]

@@ -44,6 +44,13 @@ def test_a_direct_window_of_the_peer(world: World) -> None:
     assert (world.status, world.effects()) == (Status.CLOSED, [])
 
 
+def test_who_sets_a_window_last_has_it(world: World) -> None:
+    for port in (12, 0):
+        set_trans(world, port, 6, 3 << 8, HERE, 0x8000)
+    world.switch.endpoints[2].bar_write(3, 0, 4, 1)
+    assert world.effects() == [("mem_write", 0, HERE, b"\1\0\0\0")]
+
+
 def test_a_wide_window_of_the_peer(world: World) -> None:
     set_trans(world, 2, 1, 4 << 8, HERE, 0x2_0000_0000)
     peer = world.switch.endpoints[12]
@@ -64,7 +71,7 @@ def test_an_entry_of_the_peers_table(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("partition", "place"), [(0, 3 << 8), (5, 3 << 8), (6, 0), (1, 3 << 8), (6, 2 << 8 | 24), (6, 7 << 8)]
+    ("partition", "place"), [(0, 2 << 8), (5, 3 << 8), (6, 0), (1, 3 << 8), (6, 2 << 8 | 24), (6, 7 << 8)]
 )
 def test_who_is_not_there_is_refused(world: World, partition: int, place: int) -> None:
     """The own partition, none, a BAR that is no window, an entry that there is not."""

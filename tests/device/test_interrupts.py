@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """When a guest is interrupted: an MSI for each cause that rises unmasked, or the level of the INTx line."""
 
+from collections.abc import Callable
+
 import pytest
 
-from device.host import IrqMode, Status
+from device.host import Inject, IrqMode, Status
 from tests.device.making import MASTER, MEMORY, NO_INTX, World, two
 
 MSG, DBELL, SEVENT, TMPSENSOR = 1, 2, 8, 0x80
@@ -85,6 +87,18 @@ def test_a_mask_delays_and_loses_nothing(cause: int) -> None:
     assert world.irqs() == [(2, 0)]
 
 
+def test_a_cause_masked_by_the_write_that_unmasks_another_comes_when_it_is_unmasked() -> None:
+    world = quiet()
+    world.put(2, "NTINTMSK", DBELL)
+    message(world)
+    bell(world)
+    world.effects()
+    world.put(2, "NTINTMSK", MSG)
+    assert world.irqs() == [(2, 0)], "the bell"
+    world.put(2, "NTINTMSK", 0)
+    assert world.irqs() == [(2, 0)], "the message, unmasked anew"
+
+
 def test_masks_are_each_functions_own(cause: int) -> None:
     """A known fault of another model: one interrupt mask for both sides."""
     world = quiet()
@@ -117,6 +131,22 @@ def test_an_msi_waits_for_bus_master_and_msi_enable(cause: int, offset: int, off
     endpoint.cfg_write(offset, 2, off)
     endpoint.cfg_write(offset, 2, on)
     assert world.irqs() == [], "and comes once"
+
+
+@pytest.mark.parametrize("mode", IrqMode)
+@pytest.mark.parametrize("raise_cause", [bell, event])
+def test_nothing_passes_a_pulled_cable(mode: IrqMode, raise_cause: Callable[[World], None]) -> None:
+    world = quiet(mode)
+    up = (2, 0 if mode == IrqMode.MSI else 1)
+    world.switch.inject(2, Inject.CABLE, 0, 0)
+    raise_cause(world)
+    assert world.irqs() == []
+    world.switch.inject(2, Inject.CABLE, 0, 1)
+    assert world.irqs() == [up]
+    world.switch.inject(2, Inject.CABLE, 0, 0)
+    assert world.irqs() == ([] if mode == IrqMode.MSI else [(2, 0)]), "the line falls with the link"
+    world.switch.inject(2, Inject.CABLE, 0, 1)
+    assert world.irqs() == ([] if mode == IrqMode.MSI else [(2, 1)]), "an MSI comes once"
 
 
 def test_what_has_fallen_before_msi_was_on_does_not_come() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.host import Status
-from device.profile import WINDOW_TYPES
+from device.profile import WINDOW_TYPES, Profile
 from tests.device.making import RICH, World, place_of, two
 
 FAR = 0x12_3456_7000
@@ -138,6 +138,21 @@ def test_a_table_where_the_chip_has_none_is_closed() -> None:
         world.put(0, f"BARSETUP{bar}", world.get(0, f"BARSETUP{bar}") | atran << 11)
         world.switch.endpoints[0].bar_write(bar, 0, 4, 1)
         assert (world.status, world.effects()) == (Status.CLOSED, [])
+
+
+def test_a_bar_too_small_to_be_cut_into_a_tables_parts_is_closed() -> None:
+    bars = {"BAR0": "registers", "BAR2": 16, "BAR4": 32}
+    small = Profile.from_mapping({"port": [{"number": n, "partition": p, "bars": bars} for n, p in ((0, 0), (2, 1))]})
+    world = two(profile=small)
+    one = world.switch.endpoints[0]
+    for bar, status in ((2, Status.CLOSED), (4, Status.OK)):
+        world.put(0, f"BARSETUP{bar}", world.get(0, f"BARSETUP{bar}") | 2 << 11)
+        world.entry(0, bar, 0, 2, FAR)
+        one.bar_write(bar, 0, 1, 1)
+        assert world.status == status
+        found = one.reach(place_of(bar, one.windows[bar]), 1)
+        assert found is not None
+        assert found[0] == status
 
 
 # 64 bits

@@ -89,6 +89,14 @@ def test_a_threshold_crossed_upwards_and_downwards_is_an_alarm(world):
     assert world.irqs() == [(0, 0)]  # port 2 has not cleared the first one
 
 
+def test_a_threshold_is_crossed_when_it_is_reached_from_below_and_left_downwards(world):
+    world.sw_put(0, "TMPCTL", 80)
+    for value, alarms in ((80, 0b000_001), (90, 0), (80, 0), (79, 0b001_000)):
+        world.sw_put(0, "TMPALARM", 0x3F00_0000)
+        warm(world, value)
+        assert world.sw_get(0, "TMPALARM") >> 24 == alarms
+
+
 def test_the_interrupt_is_masked_per_function(world):
     world.put(2, "NTINTMSK", TMPSENSOR)
     world.sw_put(0, "TMPCTL", 60)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ntbtrace.repl.registry import COMMANDS
 from tests.repl.driver import TRACES, Debugger
 
 Opener = Callable[[Path], Debugger]
@@ -27,3 +28,12 @@ def opened() -> Iterator[Opener]:
 def pingpong(opened: Opener) -> Debugger:
     """A debugger over the recording of two real guests that play ping-pong."""
     return opened(TRACES / "pingpong.ntbt")
+
+
+@pytest.fixture(autouse=True)
+def _commands_of_users_go() -> Iterator[None]:
+    """What a test's own file added to the debugger is gone after it."""
+    before = dict(COMMANDS.commands)
+    yield
+    COMMANDS.commands.clear()
+    COMMANDS.commands.update(before)

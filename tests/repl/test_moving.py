@@ -31,6 +31,17 @@ def test_the_end_is_said(pingpong: Debugger) -> None:
     assert pingpong.here == last
 
 
+@pytest.mark.parametrize(("place", "first", "last"), [("start", 0, 6), ("3", 0, 6), ("700", 697, 703),
+                                                      ("1385", 1380, 1386), ("end", 1380, 1386)])  # fmt: skip
+def test_list_shows_as_many_as_it_is_told(pingpong: Debugger, place: str, first: int, last: int) -> None:
+    pingpong(f"goto {place}")
+    _, *shown = pingpong("list 7")
+    assert [int(line[1:].split()[0]) for line in shown] == list(range(first, last + 1))
+    assert [int(line[1:].split()[0]) for line in shown if line[0] == ">"] == (
+        [] if place == "start" else [pingpong.here]
+    )
+
+
 def test_next_stays_at_the_port(pingpong: Debugger) -> None:
     trace = pingpong.session.trace
     for start, port in ((1000, None), (1048, None)):

@@ -39,7 +39,7 @@ STOPS = ("irq", "irq port=2", "write", "write NTCTL if value & 2", "read NTINTST
          "mem 0x4b00000 len 64", "mem access 0 len 0x100000000", "if", "if port == 0", "port=2", "port=", "irq if",
          "change SESTS", "change BARSETUP2.TPART if old == new", "change OUTDBELLSET", "change LUTLDATA")  # fmt: skip
 WORDS = (*TOPICS.commands, *COMMANDS.commands, "switch", "BAR*", "NT?TL", "expressions", "mark1", "[", "*",
-         "/tmp/none", "mine", "deep", "if", "end", "'", '"', "\\", "#", "\x1b[31m", "\u202e", "é", "\x00", "~",
+         "none", "mine", "deep", "if", "end", "'", '"', "\\", "#", "\x1b[31m", "\u202e", "é", "\x00", "~",
          "~nobody")  # fmt: skip
 CODE = ("1", "trace", "event", "switch", "len(trace)", "1 / 0", "x = 3", "x", "raise SystemExit", "(", "switch.nope",
         "event.seq", "switch.peek(0)", "'\\x1b[31m'", "[] * 3", "exit()", "def f(): return f()", "f()")  # fmt: skip

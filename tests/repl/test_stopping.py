@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Breakpoints: what they wait for, both ways; counts, conditions, commands; what is refused."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from ntbtrace.repl import shell
 from tests.repl.conftest import Opener
 from tests.repl.driver import TRACES, Debugger
 from tests.support import simulate
@@ -186,6 +188,8 @@ def test_displays(pingpong: Debugger) -> None:
     ("irq if value.CPEN == 1", "can never be true: only an access has a field"),
     ("NTCTL.CPEN == 4", "can never be true: CPEN has 1 bit"),
     ("value === 3", "invalid syntax"),
+    ("100", "'100' is the same for every event: `break seq == 100` stops at one"),
+    ("irq if 1", "is the same for every event"),
 ])  # fmt: skip
 def test_what_cannot_be_waited_for(pingpong: Debugger, text: str, said: str) -> None:
     lines = pingpong(f"break {text}")
@@ -225,3 +229,74 @@ def test_over_several_blocks(opened: Opener, tmp_path: Path) -> None:
     debugger("break irq")
     assert walk(debugger, "continue", debugger.session.end) == seqs
     assert walk(debugger, "reverse-continue", debugger.session.start) == seqs[::-1]
+
+
+def test_commands_that_move_and_stops_on_the_way(pingpong: Debugger) -> None:
+    seqs = [e.seq for e in pingpong.session.trace.where("kind == irq")]
+    pingpong("break irq", "commands", "print seq", "reverse-step", "end")
+    said = pingpong("continue")
+    assert said[2] == f"seq = {seqs[0]:#x} ({seqs[0]})"
+    assert pingpong.here == seqs[0] - 1
+    said = pingpong("goto start", "continue 3")
+    assert [line for line in said if line.startswith("seq = ")] == [f"seq = {seqs[2]:#x} ({seqs[2]})"]
+    assert pingpong.here == seqs[2] - 1
+
+
+def test_an_empty_line_does_again_what_was_typed(pingpong: Debugger) -> None:
+    seqs = [e.seq for e in pingpong.session.trace.where("kind == irq")]
+    pingpong("break irq", "commands", "print seq", "end")
+    for seq, line in zip(seqs, ("continue", "", ""), strict=False):
+        assert pingpong(line)[-1] == f"seq = {seq:#x} ({seq})"
+        assert pingpong.here == seq
+
+
+def test_commands_that_never_end_are_ended(pingpong: Debugger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "MAX_QUEUE", 100)
+    pingpong("break irq", "commands", "goto start", "continue", "end")
+    assert pingpong("continue")[-1] == "error: the breakpoints' commands went on and on: stopped after 100"
+    assert pingpong.session.queue == []
+    assert pingpong("step")[0].split()[0].isdigit()
+
+
+def test_what_cannot_have_commands(pingpong: Debugger) -> None:
+    pingpong("trace irq", "break irq")
+    assert "breakpoint 1 does not stop" in pingpong("commands 1")[0]
+    assert "cannot have commands of their own" in pingpong("commands 2", "commands 1", "end")[0]
+    assert pingpong.session.breakpoints.get(2).commands == []
+    assert "no command 'frobnicate'" in pingpong("commands 2", "frobnicate", "end")[0], "told when it is typed"
+
+
+@pytest.mark.parametrize("line", ["continue", "run-until kind == irq and port == 2", "history NTCTL", "verify"])
+def test_control_c_leaves_one_where_one_was(
+    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    debugger = opened(simulate(tmp_path / "run.ntbt", roll_every=15))
+    debugger("break change NTCTL.CPEN if new == 7", "goto 40")
+
+    def pressed(done: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(debugger.out, "progress", lambda label, total: nullcontext(pressed))
+    with pytest.raises(KeyboardInterrupt):
+        debugger(line)
+    assert debugger.here == 40
+    assert debugger.session.queue == []
+    monkeypatch.undo()
+    assert debugger("step")[0].split()[0] == "41"
+
+
+def test_control_c_among_a_breakpoints_commands(pingpong: Debugger) -> None:
+    pingpong("break irq", "commands", "py raise KeyboardInterrupt", "echo never", "end")
+    with pytest.raises(KeyboardInterrupt):
+        pingpong("continue")
+    assert pingpong.session.queue == []
+    assert "never" not in pingpong("step")
+
+
+def test_only_a_trace_was_passed_on_the_way(pingpong: Debugger) -> None:
+    assert "no breakpoint" not in pingpong.text("trace message", "continue")
+    assert "no breakpoint was hit on the way" in pingpong.text("goto start", "break port == 2 and bar == 5", "continue")
+
+
+def test_a_trace_takes_no_commands(pingpong: Debugger) -> None:
+    assert pingpong("trace irq", "commands")[-1].startswith("error: breakpoint 1 does not stop")

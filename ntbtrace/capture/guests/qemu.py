@@ -20,7 +20,7 @@ from ntbtrace.capture.guest_pc.monitor import MonitoredCode
 from ntbtrace.capture.guest_pc.symbols import WORDS
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.port import Port
-from ntbtrace.capture.qemu_args import prepare
+from ntbtrace.capture.qemu_args import in_option, prepare
 from ntbtrace.capture.transport.intx import IntxSink
 from ntbtrace.capture.transport.mpqemu import Connection
 from ntbtrace.capture.transport.qtest import Qtest, QtestSink
@@ -149,14 +149,15 @@ class QemuGuest:
             spec.program, "-M", "q35", "-accel", spec.accel, "-m", spec.memory, "-smp", "1",
             "-nodefaults", "-no-user-config", "-display", "none",
             "-chardev", f"socket,id=console,fd={console_fd}", "-serial", "chardev:console",
-            "-qmp", f"unix:{self._rundir / qmp_name(self.port.number)},server=on,wait=off",
+            "-qmp", f"unix:{in_option(str(self._rundir / qmp_name(self.port.number)))},server=on,wait=off",
         ]  # fmt: skip
         if spec.kernel is not None:
             argv += ["-kernel", str(spec.kernel), "-append", f"console=ttyS0 {self._append} {spec.append}".strip()]
         if spec.initrd is not None:
             argv += ["-initrd", str(spec.initrd)]
         if spec.drive is not None:
-            argv += ["-drive", f"file={spec.drive},if=virtio"]
+            # snapshot: two guests cannot write to one file
+            argv += ["-drive", f"file={in_option(str(spec.drive))},if=virtio,snapshot=on"]
         return [*argv, *spec.extra]
 
     def _console_line(self, line: bytes) -> None:

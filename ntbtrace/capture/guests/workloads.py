@@ -9,9 +9,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import device
+from device.profile import WINDOW_TYPES
 from ntbtrace.errors import SetupError
 
 LUT_AND_DIRECT = {"BAR0": "registers", "BAR2": {"size": "16K", "type": "lut12"}, "BAR4": "64K"}
+DRIVER_WINDOWS = 29  # ntb_hw_idt.h: IDT_MAX_NR_MWS
+DRIVER_BAR = 1 << 30  # bytes: idt_scan_mws keeps the size in an int
+
+
+def check_driver(profile: device.Profile) -> None:
+    """Raise SetupError for windows with which Linux's ntb_hw_idt refuses the device, or goes wrong."""
+    for port in profile.ports:
+        count = sum(WINDOW_TYPES[window.type].windows for window in port.windows.values())
+        if count > DRIVER_WINDOWS:
+            raise SetupError(
+                f"port {port.number} has {count} windows: Linux's ntb_hw_idt takes {DRIVER_WINDOWS} at most; "
+                "take a smaller lookup table, or your own driver with --kernel"
+            )
+        for bar, window in port.windows.items():
+            if window.size > DRIVER_BAR:
+                raise SetupError(
+                    f"port {port.number} BAR{bar}: Linux's ntb_hw_idt takes windows of {DRIVER_BAR:#x} bytes at most, "
+                    f"not {window.size:#x}; take a smaller one, or your own driver with --kernel"
+                )
 
 
 @dataclass(frozen=True)

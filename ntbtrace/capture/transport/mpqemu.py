@@ -63,6 +63,17 @@ _VALUE_AT = HEADER.size
 _BARS = range(0x10, 0x28)
 
 
+def knock(peer: socket.socket) -> bool:
+    """Read the device's id over a blocking `peer`, as QEMU does first; False if nobody answers: the switch has ended
+    the connection, or `peer`'s time-out is over.
+    """
+    try:
+        peer.sendall(CONFIG.pack(Command.PCI_CFGREAD, PAYLOADS[Command.PCI_CFGREAD], 0, 0, 4))
+        return len(peer.recv(REPLY.size, socket.MSG_WAITALL)) == REPLY.size
+    except OSError:
+        return False
+
+
 class IrqSink(Protocol):
     def deliver(self, value: int) -> None: ...
     def set_eventfds(self, assert_fd: int, resample_fd: int) -> None: ...

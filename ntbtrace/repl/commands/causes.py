@@ -16,10 +16,10 @@ GROUP = "causes"
 
 @command(GROUP)
 def why(session: Session, register: Register | None = None) -> None:
-    """Why the event here happened, or why REGISTER holds what it holds: the chain of causes, across the bridge.
+    """Why the event here happened, or why a register holds what it holds: the chain of causes.
 
-    Of an interrupt: which bits raised it, and who set them. Of an access that did not pass: what was in its way, and
-    since when. Of a read: since when the register holds that.
+    It goes across the bridge, to the guest that began it. Of an interrupt: which bits raised it, and who set them. Of
+    an access that did not pass: what was in its way, and since when. Of a read: since when the register holds that.
 
     Examples: why, why 2:NTINTSTS.DBELL
     """
@@ -42,9 +42,12 @@ def why(session: Session, register: Register | None = None) -> None:
 def verify(session: Session) -> None:
     """Replay all of the recording against the model, and go to where it first differs.
 
-    Every answer, interrupt and memory access is compared, as `ntbtrace replay` does.
+    Every answer, interrupt and memory access is compared, as `ntbtrace replay` does. In a script: exit code 1 if it
+    differs.
     """
     goto_divergence(session)
+    if first_divergence(session) is not None:
+        session.failed = True
 
 
 def goto_divergence(session: Session) -> None:

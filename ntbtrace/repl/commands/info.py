@@ -2,6 +2,7 @@
 """info: the trace, the switch and the debugger itself, a topic each."""
 
 from collections import Counter
+from typing import Any
 
 from ntbtrace.event import SWITCH_OWNER
 from ntbtrace.render import kind_name, seconds
@@ -9,9 +10,9 @@ from ntbtrace.repl.arguments import TopicName
 from ntbtrace.repl.commands.causes import first_divergence
 from ntbtrace.repl.commands.stopping import breakpoint_lines, display
 from ntbtrace.repl.divergence import describe
-from ntbtrace.repl.registry import TOPICS, command, topic
+from ntbtrace.repl.registry import COMMANDS, TOPICS, command, topic
 from ntbtrace.repl.run import told
-from ntbtrace.repl.session import Session
+from ntbtrace.repl.session import Output, Session
 from ntbtrace.text import plain
 
 GROUP = "looking"
@@ -20,7 +21,7 @@ MOST_UNTOUCHED = 40  # names of registers that coverage lists
 
 @command(GROUP, "i")
 def info(session: Session, name: TopicName = "") -> None:
-    """What is known about a topic: trace, profile, links, windows, interrupts, coverage, breakpoints ..."""
+    """What is known about a topic; without one, all topics."""
     if not name:
         for one in TOPICS.commands.values():
             session.out.line(f"info {one.name:<12} {one.brief}")
@@ -38,7 +39,8 @@ def trace(session: Session) -> None:
     out.line(f"{plain(str(trace.path))}: format {trace.format_version}, model {header.model_version}, {ends}")
     out.line(f"recorded by {plain(header.tool)}: {plain(header.command)}")
     duration = blocks[-1].last_t - blocks[0].first_t if blocks else 0
-    out.line(f"{len(trace):,} events in {seconds(duration)} s, {len(blocks)} blocks; you are at {told(session)}")
+    several = "block" if len(blocks) == 1 else "blocks"
+    out.line(f"{len(trace):,} events in {seconds(duration)} s, {len(blocks)} {several}; you are at {told(session)}")
     kinds: Counter[int] = Counter()
     for block in blocks:
         kinds.update(block.counts)
@@ -50,13 +52,23 @@ def trace(session: Session) -> None:
 def profile(session: Session) -> None:
     """The switch: chip, ports, partitions, BARs, how each guest is attached."""
     header, out = session.trace.header, session.out
-    out.line(f"chip {plain(str(header.profile.get('chip', 'unknown')))}")
-    for port in header.profile.get("port", ()):
+    for one in header.merged:
+        out.line(f"merged from {plain(one.file)}:")
+        _profile(out, one.header.get("profile", {}), one.header.get("transports", {}), one.ports)
+    if not header.merged:
+        _profile(out, header.profile, header.transports, {})
+
+
+def _profile(out: Output, profile: dict[str, Any], transports: dict[str, Any], renamed: dict[str, Any]) -> None:
+    """A switch's; `renamed`: its port numbers to those in a merged trace."""
+    out.line(f"chip {plain(str(profile.get('chip', 'unknown')))}")
+    for port in profile.get("port", ()):
         number = str(port.get("number"))
         bars = ", ".join(f"{plain(str(bar))} {_size(size)}" for bar, size in port.get("bars", {}).items())
         more = ", a DMA engine" if port.get("dma") else ""
-        way = plain(str(header.transports.get(number, "?")))
-        out.line(f"port {plain(number)}: partition {plain(str(port.get('partition')))}, {way}, {bars}{more}")
+        way = plain(str(transports.get(number, "?")))
+        name = plain(str(renamed.get(number, number)))
+        out.line(f"port {name}: partition {plain(str(port.get('partition')))}, {way}, {bars}{more}")
 
 
 def _size(size: object) -> str:
@@ -95,9 +107,8 @@ def windows(session: Session) -> None:
             entry = "" if one.entry is None else f"entry {one.entry}: "
             limit = "" if one.limit is None else f", limit {one.limit:#x}"
             peer = f"port {one.peer}" if one.peer is not None else "nobody"
-            state = "open" if one.open else "closed"
-            leads = f"to partition {one.partition} ({peer}) at {one.address:#x}{limit}"
-            session.out.line(f"  {entry}{state}: {one.size:#x} bytes {leads}")
+            leads = f": {one.size:#x} bytes to partition {one.partition} ({peer}) at {one.address:#x}{limit}"
+            session.out.line(f"  {entry}{'open' if one.open else 'closed'}{leads if one.size else ''}")
             if not one.open:
                 for obstacle in switch.obstacles(bar.port, bar.bar, one.start, 4):
                     session.out.line(f"    {obstacle.text}")
@@ -134,6 +145,9 @@ def coverage(session: Session) -> None:
     shown, more = never[:MOST_UNTOUCHED], len(never) - MOST_UNTOUCHED
     if shown:
         session.out.line(f"never: {' '.join(shown)}{f' and {more} more' if more > 0 else ''}")
+
+
+TOPICS.add(COMMANDS.commands["registers"])  # where users of gdb look for it
 
 
 @topic

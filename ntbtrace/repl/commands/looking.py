@@ -37,10 +37,10 @@ def where(session: Session) -> None:
 @command(GROUP, "l")
 def list_(session: Session, count: Lines = AROUND) -> None:
     """COUNT events around the one here, which is marked."""
-    session.out.line(f"  {HEADING}")
     events = around(session, count)
     if not events:
         raise NtbTraceError("the trace has no events")
+    session.out.line(f"  {HEADING}")
     here = session.previous_seq(session.position)
     renderer = session.renderer(events[0].seq)
     for event in events:
@@ -49,14 +49,22 @@ def list_(session: Session, count: Lines = AROUND) -> None:
 
 
 def around(session: Session, count: int) -> list[Event]:
-    """`count` events, those before the one here and those behind it."""
-    first = session.position
-    for _ in range(count // 2 + 1):
-        before = session.previous_seq(first)
+    """`count` events, those before the one here and those behind it; near the end more of those before."""
+    first = _back(session, session.position, count // 2 + 1)
+    found = list(islice(session.trace.events(first), count))
+    if len(found) < count:
+        found = list(islice(session.trace.events(_back(session, first, count - len(found))), count))
+    return found
+
+
+def _back(session: Session, position: int, count: int) -> int:
+    """The position `count` events before this one, or the start."""
+    for _ in range(count):
+        before = session.previous_seq(position)
         if before is None:
             break
-        first = before
-    return list(islice(session.trace.events(first), count))
+        position = before
+    return position
 
 
 @command(GROUP, "p")

@@ -84,18 +84,22 @@ def _same_port(session: Session, count: int, *, forwards: bool) -> None:
 @command(GROUP, "c", repeats=True)
 def continue_(session: Session, count: Count = 1) -> None:
     """Go on to the next breakpoint (the COUNTth), or to the end."""
-    for _ in range(count):
-        run(session, forwards=True)
-        if session.position == session.end:
-            break
+    _run_times(session, count, forwards=True)
 
 
 @command(GROUP, "rc", repeats=True)
 def reverse_continue(session: Session, count: Count = 1) -> None:
     """Go back to the last breakpoint before (the COUNTth), or to the start."""
+    _run_times(session, count, forwards=False)
+
+
+def _run_times(session: Session, count: int, *, forwards: bool) -> None:
+    """To the COUNTth stop: its commands are carried out, not those of the stops on the way."""
+    waiting = list(session.queue)
     for _ in range(count):
-        run(session, forwards=False)
-        if session.position == session.start:
+        session.queue[:] = waiting
+        run(session, forwards=forwards)
+        if session.position == (session.end if forwards else session.start):
             break
 
 
@@ -110,7 +114,7 @@ def run_until(session: Session, expression: Where) -> None:
 
 @command(GROUP)
 def goto(session: Session, place: Position) -> None:
-    """Go to an event, a time, a part of the recording, its start or end, or a bookmark.
+    """Go to PLACE: an event, a time, a part of the recording, its start or end, or a bookmark.
 
     Examples: goto 1200, goto 8.5s, goto 50%, goto end, goto -10 (ten events back)
     """
@@ -141,7 +145,10 @@ def up(session: Session) -> None:
 
 @command(GROUP)
 def down(session: Session) -> None:
-    """Go to what this event caused (from where `up` came, or the first effect); from an effect to the next one."""
+    """Go to what this event caused; from an effect to the next one.
+
+    After `up` that is the effect from which it came, else the first one.
+    """
     here = _here(session)
     cause = here.seq if here.cause is None else here.cause
     seqs = effects(session, cause)

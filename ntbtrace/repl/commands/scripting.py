@@ -10,6 +10,7 @@ from ntbtrace.query.nodes import COLUMN_DOCS
 from ntbtrace.repl.arguments import CommandName, FilePath, Value, Word
 from ntbtrace.repl.decoders import FAILURES, failure
 from ntbtrace.repl.registry import COMMANDS, TOPICS, Command, Table, command
+from ntbtrace.repl.run import told
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.values import value_here
 from ntbtrace.text import plain
@@ -19,12 +20,12 @@ GROUP = "the session"
 
 @command(GROUP, "h", "?")
 def help_(session: Session, name: CommandName = "") -> None:
-    """What a command does and takes; without one, all commands. `help expressions` tells what those can have."""
+    """What a command does and takes; without one, all commands; or `help expressions`."""
     out = session.out
     if name == "expressions":
         for column, doc in COLUMN_DOCS.items():
             out.line(f"  {column:<10} {doc}")
-        for word, doc in _SPECIAL.items():
+        for word, doc in SPECIAL.items():
             out.line(f"  {word:<10} {doc}")
         return
     if name:
@@ -47,7 +48,7 @@ def help_(session: Session, name: CommandName = "") -> None:
     out.line("A command's beginning is enough if no other begins so. `help COMMAND` tells more.")
 
 
-_SPECIAL = {
+SPECIAL = {
     "$REG": "what a register of this port holds; $2:REG.FIELD: a field of port 2's (print needs no $)",
     "old": "in breakpoints: what the register held before the event; old.FIELD",
     "new": "in breakpoints: what it holds after the event; new.FIELD",
@@ -133,7 +134,8 @@ def expect(session: Session, expression: Value) -> None:
     value = value_here(session, expression)
     if not value:
         session.failed = True
-        session.out.line(f"expected {expression.text}: it is {'nothing' if value is None else value}")
+        nothing = " (it has no value there)" if value is None else ""
+        session.out.line(f"expected {plain(expression.text)}: not so at {told(session)}{nothing}")
 
 
 @command(GROUP)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from ntbtrace.decode import field_value
 from ntbtrace.errors import NtbTraceError
-from ntbtrace.event import SWITCH_OWNER
-from ntbtrace.render import named, seconds
-from ntbtrace.repl.arguments import PORT, Address, Count, Position, Register, Word
+from ntbtrace.event import SWITCH_OWNER, port_name
+from ntbtrace.render import kind_name, named, seconds
+from ntbtrace.repl.arguments import PORT, Address, Count, Place, Register, Word
 from ntbtrace.repl.registry import Argument, Choice, command
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.values import target_name
@@ -60,8 +60,10 @@ def registers(
     shown = [target for target in targets if pattern or now[target] or now[target] != before[target]]
     for target in shown:
         session.out.line(register_line(session, target, now[target], before[target]))
+    if not shown and pattern:
+        raise NtbTraceError(f"no register here is called {plain(pattern)!r}")
     if not shown:
-        raise NtbTraceError(f"no register here is called {plain(pattern)!r}" if pattern else "all registers are 0")
+        session.out.line("all registers are 0")
 
 
 def held(session: Session, targets: Iterable[int], position: int) -> dict[int, int]:
@@ -96,9 +98,10 @@ def _field_text(field: Field, value: int, old: int) -> str:
 
 @command(GROUP)
 def x(session: Session, address: Address, count: Count = 64, port: Annotated[int | None, PORT] = None) -> None:
-    """COUNT bytes of a guest's memory from ADDRESS on, as far as the trace knows them: what passed the bridge last.
+    """COUNT bytes of a guest's memory from ADDRESS on, as far as the trace knows them.
 
-    ?? stands for bytes that nobody has read or written there through the switch until now.
+    They are what passed the bridge last, of the port here or of PORT. ?? stands for bytes that nobody has read or
+    written there through the switch until now.
 
     Examples: x 0x4b00000, x 0x4b00000 256 2
     """
@@ -109,16 +112,17 @@ def x(session: Session, address: Address, count: Count = 64, port: Annotated[int
     if session.trace.header.payloads != "full":
         session.out.line("this trace was recorded with --no-payload: the bytes are keyed hashes of what was there")
     if not any(byte is not None for byte in memory.bytes):
-        raise NtbTraceError(
+        session.out.line(
             f"the trace knows nothing of port {where}'s memory at {address:#x} up to here: "
-            + ("it is memory, but nobody passed there" if memory.mapped else "the guest has no memory there")
+            + ("nothing passed the bridge there" if memory.mapped else "the guest has no memory there")
         )
+        return
     session.out.line(f"port {where}:")
     for at in range(0, count, LINE):
         row = memory.bytes[at : at + LINE]
         hexes = " ".join("??" if byte is None else f"{byte:02x}" for byte in row)
         text = "".join(" " if b is None else chr(b) if 32 <= b < 127 else "." for b in row)
-        session.out.line(f"{address + at:#014x}  {hexes:<{3 * LINE - 1}}  {text}")
+        session.out.line(f"{address + at:#014x}  {hexes:<{3 * LINE - 1}}  {text}".rstrip())
     if memory.last is not None:
         session.out.line(f"written last by event {memory.last}")
 
@@ -142,13 +146,15 @@ def history(session: Session, register: Register, count: Count = 20) -> None:
                 if sum(one[2] == target for one in found) == count:
                     break
     if not found:
-        raise NtbTraceError(f"{register.text} has not changed up to here")
-    for seq, event, target, old, new in sorted(found)[-count:]:
-        texts = _moved(session, register.field, target, old, new)
-        by = f"port {event.endpoint >> 3} {session.renderer(seq).line(event).split(None, 3)[3]}"
-        session.out.line(
-            f"{seq:>8} {seconds(event.t):>12}  {target_name(session.registers, target):<14} {texts}   by {by}"
-        )
+        session.out.line(f"{register.text} has not changed up to here")
+        return
+    rows = sorted(found)[-count:]
+    moves = [_moved(session, register.field, target, old, new) for _, _, target, old, new in rows]
+    width = max(map(len, moves))
+    for (seq, event, target, _, _), move in zip(rows, moves, strict=True):
+        name = target_name(session.registers, target)
+        by = f"port {port_name(event.endpoint)} {kind_name(event.kind)} {session.renderer(seq).what(event)}"
+        session.out.line(f"{seq:>8} {seconds(event.t):>12}  {name:<14} {move:<{width}}  by {by}".rstrip())
 
 
 def _moved(session: Session, name: str | None, target: int, old: int, new: int) -> str:
@@ -158,8 +164,10 @@ def _moved(session: Session, name: str | None, target: int, old: int, new: int) 
 
 
 @command(GROUP)
-def diff(session: Session, first: Position, second: Position | None = None) -> None:
-    """Registers that differ between two places: FIRST and SECOND (here).
+def diff(
+    session: Session, first: Annotated[int, Place("FROM")], second: Annotated[int | None, Place("TO")] = None
+) -> None:
+    """Registers that differ between two places, FROM and TO (here).
 
     Example: diff start end
     """

@@ -6,10 +6,11 @@ from typing import Annotated
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.repl.arguments import BreakpointNumber, Number, Value
 from ntbtrace.repl.breakpoints import Breakpoint, Stop
-from ntbtrace.repl.registry import command
+from ntbtrace.repl.registry import COMMANDS, command
 from ntbtrace.repl.run import TEMPORARY, TRACE, show_displays
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.stops import StopArgument, absent
+from ntbtrace.repl.values import evaluated
 from ntbtrace.text import plain
 
 GROUP = "breakpoints"
@@ -48,7 +49,7 @@ def tbreak(session: Session, what: Waited) -> None:
 
 @command(GROUP)
 def watch(session: Session, what: Watched) -> None:
-    """Stop when a register's value changes (REG[.FIELD]), or guest memory is written (mem ADDRESS len BYTES).
+    """Stop when what a register holds changes, or guest memory is written.
 
     Examples: watch NTCTL.CPEN, watch mem port=2 0x4b00000 len 64
     """
@@ -122,7 +123,7 @@ def ignore(session: Session, number: BreakpointNumber, count: Annotated[int, Num
 
 @command(GROUP)
 def commands(session: Session, number: BreakpointNumber | None = None) -> None:
-    """Commands to carry out at each hit of breakpoint NUMBER (the newest): lines up to `end`.
+    """Take lines up to `end`: commands to carry out at each hit of breakpoint NUMBER (the newest).
 
     Example: commands 1
              registers 2 NTINT
@@ -134,11 +135,19 @@ def commands(session: Session, number: BreakpointNumber | None = None) -> None:
         if number is None:
             raise NtbTraceError("there is no breakpoint: `break` sets one")
     one = session.breakpoints.get(number)
+    if one.kind == TRACE:
+        raise NtbTraceError(
+            f"breakpoint {number} does not stop: set one with `break`, whose last command is `continue`"
+        )
     lines: list[str] = []
     while (line := session.ask("> ")) is not None and line.strip() != "end":
         lines.append(line.strip())
     if line is None:
         raise NtbTraceError("commands needs a line `end` at its end")
+    for text in lines:
+        word = text.partition(" ")[0]
+        if word and COMMANDS.find(word).name == "commands":
+            raise NtbTraceError("a breakpoint's commands cannot have commands of their own: give the other ones before")
     one.commands = [text for text in lines if text]
 
 
@@ -149,6 +158,7 @@ def display(session: Session, expression: Value | None = None) -> None:
     Example: display 2:NTCTL.CPEN
     """
     if expression is not None:
+        evaluated(session, expression)  # one that never has a value is refused
         number = max(session.displays, default=0) + 1
         session.displays[number] = expression
         show_displays(session, [number])

@@ -10,7 +10,7 @@ import pytest
 import device
 from ntbtrace.capture.guests import image
 from ntbtrace.capture.guests.clients import CLIENTS
-from ntbtrace.capture.guests.workloads import WORKLOADS, Workload
+from ntbtrace.capture.guests.workloads import WORKLOADS, Workload, check_driver
 from ntbtrace.cli import main
 from ntbtrace.errors import SetupError
 
@@ -30,6 +30,41 @@ def test_simulated_guests_do_what_the_table_says() -> None:
 def test_its_own_switch_carries_it(workload: Workload) -> None:
     assert workload.default_profile().ports
     workload.check(workload.default_profile())
+    check_driver(workload.default_profile())
+
+
+@pytest.mark.parametrize(
+    ("bars", "says"),
+    [
+        ({"BAR2": {"size": "32K", "type": "lut24"}, "BAR4": {"size": "16K", "type": "lut12"}}, "port 2 has 36 windows"),
+        ({"BAR1": "1M", "BAR3": "2G"}, "port 2 BAR3: .* of 0x40000000 bytes at most, not 0x80000000"),
+    ],
+)
+def test_what_the_driver_refuses_is_said_before_it_does(bars: dict[str, object], says: str) -> None:
+    ports = [{"number": 0, "partition": 0}, {"number": 2, "partition": 1, "bars": {"BAR0": "registers", **bars}}]
+    with pytest.raises(SetupError, match=says):
+        check_driver(device.Profile.from_mapping({"port": ports}))
+
+
+def test_as_many_windows_as_the_driver_takes() -> None:
+    bars = {
+        "BAR0": "registers",
+        "BAR1": "1G",
+        "BAR2": {"size": "32K", "type": "lut24"},
+        "BAR3": "1M",
+        "BAR4": "1M",
+        "BAR5": "1M",
+    }
+    check_driver(device.Profile.from_mapping({"port": [{"number": 0, "partition": 0, "bars": bars}]}))
+
+
+def test_record_asks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    profile = tmp_path / "p.toml"
+    profile.write_text('[[port]]\nnumber = 0\npartition = 0\nbars = { BAR0 = "registers", BAR2 = "2G" }\n')
+    words = ["record", "--guests", "qemu", "--profile", str(profile), "-o", str(tmp_path / "a.ntbt")]
+    assert main(words) == 2
+    assert "ntb_hw_idt takes windows" in capsys.readouterr().err
+    assert not (tmp_path / "a.ntbt").exists()
 
 
 @pytest.mark.parametrize("name", ["dmatest", "perf-dma"])

@@ -7,13 +7,13 @@ the exact package versions together with our own files. A change of either makes
 
 import re
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
 from ntbtrace.capture.guests.image import cpio, debian, modules
+from ntbtrace.capture.guests.image.scratch import scratch
 from ntbtrace.errors import NtbTraceError, SetupError
 from ntbtrace.places import cache, images
 
@@ -101,10 +101,10 @@ def build(say: Callable[[str], None], *, force: bool = False) -> GuestImage:
     directory = images() / name
     found = _load(directory)
     if found is None or force:
-        with tempfile.TemporaryDirectory(dir=place, prefix="build-") as work:
-            made = _make(versions, place / "packages", Path(work), say)
+        with scratch(place, "build-") as work:
+            made = _make(versions, place / "packages", work, say)
             if directory.exists() and (force or _load(directory) is None):
-                directory.rename(Path(work) / "before")
+                directory.rename(work / "before")
             try:
                 made.rename(directory)
             except OSError as error:  # another build was first

@@ -5,11 +5,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from ntbtrace.capture.guests.image.scratch import scratch
 from ntbtrace.errors import SetupError
 
 KERNEL = "linux-image-amd64"
@@ -87,9 +87,9 @@ def fetch(name: str, version: str, into: Path, say: Callable[[str], None]) -> Pa
     found = _file(name, version, into)
     if found is None:
         say(f"download {name} {version} ({_megabytes(name, version)} MB)")
-        with tempfile.TemporaryDirectory(dir=into, prefix="part-") as place:
-            run(["apt-get", "download", "-q", f"{name}={version}"], cwd=Path(place))
-            for part in Path(place).glob("*.deb"):
+        with scratch(into, "part-") as place:
+            run(["apt-get", "download", "-q", f"{name}={version}"], cwd=place)
+            for part in place.glob("*.deb"):
                 part.rename(into / part.name)
         found = _file(name, version, into)
     if found is None:

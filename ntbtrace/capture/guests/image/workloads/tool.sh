@@ -7,20 +7,55 @@ say run
 peer=$(cat $debug/peer0/port)
 
 own_bell_rings() { [ $(($(number $debug/db) & own)) -ne 0 ]; }
+clear_own_bell() {
+    echo "c $own" > $debug/db
+    own_bell_rings && fail bell-not-cleared
+}
 
+# Each rings at the other, which has masked all bells and is interrupted when it unmasks its own.
 own=$((1 << port))
-echo "s $own" > $debug/db_mask
-[ $(($(number $debug/db_mask) & own)) -ne 0 ] || fail db-mask-not-set
+all=$(number $debug/db_valid_mask)
+echo "s $all" > $debug/db_mask
+[ $(number $debug/db_mask) = "$all" ] || fail db-mask-not-set
+together
 echo "s $((1 << peer))" > $debug/peer_db
 wait_for 60 own_bell_rings || fail no-bell
-echo "c $own" > $debug/db
-own_bell_rings && fail bell-not-cleared
+together
 echo "c $own" > $debug/db_mask
+clear_own_bell
+echo "c $all" > $debug/db_mask
 
 greeting() { printf '0x%08x 0x%08x 0x%08x 0x%08x' $((0x5a000000 + ($1 << 8))) $((0x5a000001 + ($1 << 8))) \
     $((0x5a000002 + ($1 << 8))) $((0x5a000003 + ($1 << 8))); }
-exchange $(greeting "$port")
+
+# Masked messages arrive, and interrupt when they are unmasked.
+echo "s $inbits" > $debug/msg_mask
+together
+send_words $(greeting "$port")
+wait_for 120 inbox_is_full || fail no-messages
+echo "c $inbits" > $debug/msg_mask
+receive_words
 [ "$words" = "$(greeting "$peer")" ] || fail "messages-$words"
+
+# A second message to a register that is full is refused, and the first one stays. First port 0 sends, then port 2.
+was_refused() { [ $(($(number $debug/msg_sts) & 1)) -ne 0 ]; }
+for actor in 0 2; do
+    together
+    if [ "$port" = $actor ]; then
+        send 0 0x5b000001
+        echo 0x5b000002 > $debug/peer0/msg0
+        was_refused || fail message-not-refused
+        echo "c 1" > $debug/msg_sts
+        was_refused && fail refusal-not-cleared
+        echo "s $((1 << peer))" > $debug/peer_db
+    else
+        wait_for 60 own_bell_rings || fail no-bell
+        clear_own_bell
+        message=$(cat $debug/msg0)
+        [ $((${message%%<*})) = $((0x5b000001)) ] || fail "message-$message-overwritten"
+        echo "c $((inbits & -inbits))" > $debug/msg_sts
+    fi
+done
 
 # Port 0 takes the link down and up again, then port 2; messages pass all the while.
 for actor in 0 2; do
