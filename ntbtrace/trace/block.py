@@ -164,6 +164,7 @@ def encode_block(
 ) -> tuple[BlockInfo, bytes]:
     """The frame of an EVENTS block. `rows`: at least one, of ROW_DTYPE. `pause` is called now and then."""
     info = summarize(first_seq, rows)
+    pause()
     entries, stored = [], []
     of = codec.causes(rows["kind"], rows["cause"])
     packer.begin(pause)

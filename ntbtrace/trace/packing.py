@@ -74,6 +74,7 @@ class Packer:
         return compress(data, codec, self._level, self._pause)
 
     def _pack(self, encoding: Encoding, column: Array, of: Causes | None, codecs: Sequence[Codec]) -> Packed:
+        self._pause()
         encoding, width, raw = encode(encoding, column, of)
         forms = (Packed(encoding, width, len(raw), codec, self._compress(raw, codec)) for codec in codecs)
         return min(forms, key=_cost)

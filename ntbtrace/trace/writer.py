@@ -125,9 +125,10 @@ class TraceWriter:
             return
         snapshot = self._snapshot()
         if self._free.acquire(blocking=not self._drop):
-            self._seal(count)
+            full = self._full(count)
             self._gap = 0
             self._use(1 - self._active, self.first_seq + count, snapshot)
+            self._sealed.put(full)  # last: the writer thread takes the interpreter as soon as anything lets go of it
         else:
             self._drop_rows(count, snapshot)
 
@@ -142,13 +143,14 @@ class TraceWriter:
         ROW.pack_into(self.rows, 0, t, 0, self._gap, 0, 0, 0, NO_ENDPOINT, NO_BAR, 0, Kind.LOST)
         self.pos = _SIZE
 
-    def _seal(self, count: int) -> None:
+    def _full(self, count: int) -> tuple[Half, int, int]:
+        """The active half with its rows and the bytes of its payload: what the writer thread takes."""
         half = self._halves[self._active]
         kinds = half.array(count)["kind"]
         if not kinds.all():  # the model raised an error inside a stimulus and nobody said so
             for row in (kinds == 0).nonzero()[0].tolist():
                 ROW.pack_into(self.rows, row * _SIZE, 0, 0, 1, 0, 0, 0, NO_ENDPOINT, NO_BAR, 0, Kind.LOST)
-        self._sealed.put((half, count, self._payload_used))
+        return half, count, self._payload_used
 
     def add_payload(self, data: bytes) -> int:
         """Keep `data` (more than 8 bytes) beside the rows; returns what the row's value must be.
@@ -206,7 +208,7 @@ class TraceWriter:
         self._closed = True
         count = self.pos // _SIZE
         if count:
-            self._seal(count)
+            self._sealed.put(self._full(count))
         self._sealed.put(None)
         self._thread.join()
         hint = ""
