@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ntbtrace.repl.session import Session
 
 
+TOPIC = "info"  # the group of its topics
+
+
 class Choice(NamedTuple):
     """A completion: `text` replaces the last `length` characters before the cursor."""
 
@@ -73,8 +76,13 @@ class Command:
     repeats: bool = False
 
     @property
+    def typed(self) -> str:
+        """What is typed for it: 'step', 'info links'."""
+        return f"{self.group} {self.name}" if self.group == TOPIC else self.name
+
+    @property
     def usage(self) -> str:
-        return " ".join((self.name, *(one.usage for one in self.parameters)))
+        return " ".join((self.typed, *(one.usage for one in self.parameters)))
 
     @property
     def brief(self) -> str:
@@ -94,7 +102,7 @@ class Command:
             left = left.strip()
             yield parameter, word
         if left:
-            raise NtbTraceError(f"{self.name} does not take {plain(left[:60])!r}: usage: {self.usage}")
+            raise NtbTraceError(f"{self.typed} does not take {plain(left[:60])!r}: usage: {self.usage}")
 
     def run(self, session: "Session", text: str) -> None:
         """Raises NtbTraceError for arguments that it does not take."""
@@ -103,7 +111,7 @@ class Command:
             given[parameter.name] = parameter.argument.parse(session, word)
         for parameter in self.parameters:
             if parameter.needed and parameter.name not in given:
-                raise NtbTraceError(f"{self.name} needs {parameter.argument.metavar}: usage: {self.usage}")
+                raise NtbTraceError(f"{self.typed} needs {parameter.argument.metavar}: usage: {self.usage}")
         self.call(session, **given)
 
 
@@ -182,5 +190,5 @@ def command(group: str, *aliases: str, repeats: bool = False) -> Decorated:
 
 def topic(call: Callable[..., None]) -> Callable[..., None]:
     """`info NAME`."""
-    TOPICS.add(make(call, "info"))
+    TOPICS.add(make(call, TOPIC))
     return call

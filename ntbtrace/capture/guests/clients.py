@@ -9,7 +9,7 @@ from ntbtrace.capture.guests.driver import IdtDriver
 from ntbtrace.capture.guests.simulated import RAM_BASE, SimulatedGuest, Steps
 
 INBUF = RAM_BASE + 0x0010_0000  # where a guest takes what its peer copies to it
-CMD_SXLAT = 3  # ntb_perf.c, enum perf_cmd: "here is my inbuf"
+CMD_SXLAT = 2  # ntb_perf.c, enum perf_cmd: "here is my inbuf"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from ntbtrace.errors import NtbTraceError
 from ntbtrace.query.nodes import COLUMN_DOCS
 from ntbtrace.repl.arguments import CommandName, FilePath, Value, Word
 from ntbtrace.repl.decoders import FAILURES, failure
-from ntbtrace.repl.registry import COMMANDS, TOPICS, Command, Table, command
+from ntbtrace.repl.registry import COMMANDS, TOPIC, TOPICS, Command, Table, command
 from ntbtrace.repl.run import told
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.values import value_here
@@ -31,14 +31,10 @@ def help_(session: Session, name: CommandName = "") -> None:
     if name:
         word, _, rest = name.partition(" ")
         one = COMMANDS.find(word)
-        if one.name == "info" and rest.strip():
-            out.line(f"info {TOPICS.find(rest.strip()).usage}")
-            for line in _explained(TOPICS.find(rest.strip()))[1:]:
-                out.line(line)
-            return
-        for line in _explained(one):
+        shown = TOPICS.find(rest.strip()) if one.name == TOPIC and rest.strip() else one
+        for line in _explained(shown):
             out.line(line)
-        if one.name == "info":
+        if shown.name == TOPIC:
             for line in _listed(TOPICS):
                 out.line(line)
         return
