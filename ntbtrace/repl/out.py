@@ -31,7 +31,10 @@ class Quit(BaseException):
 class Plain:
     """Lines of text to standard output."""
 
-    width = WIDTH
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return WIDTH
 
     def begin(self) -> None:
         """A command is about to be carried out."""
@@ -57,7 +60,7 @@ class Terminal(Plain):
         self._left: int | None = None  # lines that still fit on the page; None: no more pages in this command
 
     @property
-    def width(self) -> int:  # type: ignore[override]
+    def width(self) -> int:
         return shutil.get_terminal_size().columns
 
     def begin(self) -> None:

@@ -34,7 +34,9 @@ Say = Callable[[int], None]
 class Output(Protocol):
     """Where a command's lines go."""
 
-    width: int  # columns
+    @property
+    def width(self) -> int:
+        """Columns."""
 
     def line(self, text: str = "") -> None: ...
     def progress(self, label: str, total: int) -> AbstractContextManager[Say]:
