@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How long other guests wait while a guest's DMA engine works without end, on rings that a hostile guest may make.
 
-The C client of roundtrip.c is the guest at port 0; the engine of port 2 is started anew whenever it stops. All on one
-core, model and recorder on.
+The C client of roundtrip.c is the guest at port 0; the engine of port 2 is started anew whenever it stops, so the server
+never rests. Client and server have a core each: what the client waits for is the server, not a turn of its own.
 """
 
 import os
@@ -21,7 +21,7 @@ from ntbtrace.capture.memory import MappedMemory, Region
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.transport.mpqemu import Connection
 from ntbtrace.event import endpoint_of
-from roundtrip import build, one_core, requests, run
+from roundtrip import build, requests, run
 from servers import CountingSink, set_up
 from table import Figure, report
 
@@ -78,7 +78,7 @@ def serve(peer: socket.socket, directory: Path, ring: str) -> None:
 
 
 def measure() -> list[Figure]:
-    with tempfile.TemporaryDirectory(prefix="ntbtrace-bench-") as name, one_core():
+    with tempfile.TemporaryDirectory(prefix="ntbtrace-bench-") as name:
         directory = Path(name)
         program, sequence = build(directory), directory / "requests"
         sequence.write_bytes(requests())

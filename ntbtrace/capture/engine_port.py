@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """EnginePort: the door of a DMA engine, which also works when no guest asks: piece by piece, each a stimulus."""
 
+from time import sleep
 from typing import TYPE_CHECKING
 
 from device.plx.engine import PIECE_BYTES, Engine
@@ -10,6 +11,8 @@ from ntbtrace.event import Kind
 
 if TYPE_CHECKING:
     from ntbtrace.capture.recorder import Recorder
+
+GIVE_WAY_S = 50e-6  # to the writer thread
 
 
 class EnginePort(Port):
@@ -35,10 +38,15 @@ class EnginePort(Port):
             self._started = self._recorder.seq
 
     def work(self) -> bool:
-        """Do one piece; False if there is nothing to do."""
+        """Do one piece; False if there is nothing to do. Nothing is done while the writer is behind: an engine makes
+        events faster than they can be written, and the guests' accesses would have to wait for that.
+        """
         if not self._engine.active:
             return False
         recorder = self._recorder
+        if recorder.writer.behind:
+            sleep(GIVE_WAY_S)
+            return True
         recorder.begin()
         self._engine.work(PIECE_BYTES)
         recorder.complete(Kind.WORK, self._id, value=PIECE_BYTES, cause=recorder.seq - self._started)

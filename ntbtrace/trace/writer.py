@@ -92,6 +92,7 @@ class TraceWriter:
             raise
         self._row_limit = (rows - effect_rows) * _SIZE
         self._free = threading.Semaphore(1)  # counts the free half
+        self._writing = False  # the half that is not active is not in the file yet
         self._sealed: SimpleQueue[tuple[Half, int, int] | None] = SimpleQueue()
         self._closed = False
         self._use(0, 0, first)
@@ -115,6 +116,13 @@ class TraceWriter:
         self.limit = self._row_limit
         self.rows = half.rows
 
+    @property
+    def behind(self) -> bool:
+        """Half of the room is gone, and the other half of the journal is not written yet. Whoever can wait should: what
+        is recorded when no room is left waits for the disk, and with it every guest.
+        """
+        return self._writing and (2 * self.pos > self.limit or 2 * self._payload_used > PAYLOAD)
+
     def roll(self) -> None:
         """Between stimuli: give the rows so far to the writer thread, go on in the other half.
 
@@ -126,6 +134,7 @@ class TraceWriter:
         snapshot = self._snapshot()
         if self._free.acquire(blocking=not self._drop):
             full = self._full(count)
+            self._writing = True
             self._gap = 0
             self._use(1 - self._active, self.first_seq + count, snapshot)
             self._sealed.put(full)  # last: the writer thread takes the interpreter as soon as anything lets go of it
@@ -251,6 +260,7 @@ class TraceWriter:
             if self.error is not None:
                 self.lost += count
             half.free(count)
+            self._writing = False
             self._free.release()
 
     def _annotations(self, first_seq: int, rows: Rows) -> Iterable[Annotation]:
