@@ -27,6 +27,8 @@ def never(node: Node) -> str | None:
 def _compare(op: str, left: Node, right: Node) -> str | None:
     if isinstance(left, Number) and isinstance(right, Number):
         return None if COMPARISONS[op](left.value, right.value) else f"{left.value} {op} {right.value} is false"
+    if (op, right) == ("<", Number(0)) or (op, left) == (">", Number(0)):
+        return "nothing is below 0"
     for field, number, above in ((left, right, (">", ">=")), (right, left, ("<", "<="))):
         if isinstance(field, FieldOf) and isinstance(number, Number):
             width = max(width for _, _, width in field.places)

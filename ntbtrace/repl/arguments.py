@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.query import Asking, Expression, parse
+from ntbtrace.query.nodes import Held, children
 from ntbtrace.repl import place
 from ntbtrace.repl.names import field_choices, name_choices, register_choices
 from ntbtrace.repl.registry import COMMANDS, TOPICS, Argument, Choice, Table
@@ -35,7 +36,9 @@ class Number(Argument):
             number = int(text, 0)
         except ValueError:
             number = self.least - 1
-        if not self.least <= number <= sys.maxsize:
+        if number > sys.maxsize:
+            raise NtbTraceError(f"{self.metavar} must be at most {sys.maxsize:#x}, not {plain(text[:40])!r}")
+        if number < self.least:
             raise NtbTraceError(f"{self.metavar} must be a whole number from {self.least} on, not {plain(text[:40])!r}")
         return number
 
@@ -119,6 +122,18 @@ class Place(Argument):
         yield from begun(text, {**place.WORDS, **marks})
 
 
+def expression(session: "Session", text: str, asking: Asking = Asking.MARKED) -> Expression:
+    """What was written, which asks only ports that this recording has. Raises NtbTraceError."""
+    found = parse(text, session.registers, asking)
+    nodes = [found.root]
+    while nodes:
+        one = nodes.pop()
+        if isinstance(one, Held) and one.owner is not None:
+            PORT.parse(session, str(one.owner))
+        nodes += children(one)
+    return found
+
+
 class Condition(Argument):
     """An expression; `asking`: what of the device it may ask."""
 
@@ -129,7 +144,7 @@ class Condition(Argument):
         self.asking = asking
 
     def parse(self, session: "Session", text: str) -> Expression:
-        return parse(text, session.registers, self.asking)
+        return expression(session, text, self.asking)
 
     def complete(self, session: "Session", text: str) -> Iterator[Choice]:
         found = _LAST_NAME.search(text)

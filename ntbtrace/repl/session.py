@@ -5,10 +5,11 @@ Position p: every event with a seq below p has happened. *Here* is the last of t
 it. Only what asks for the state makes the player go there.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -72,6 +73,7 @@ class Session:
         self._player: Player | None = None
         self._lines: dict[str, set[int]] | None = None
         self._starts = [info.first_seq for info in trace.blocks]
+        self._ranks = [*accumulate((info.count for info in trace.blocks), initial=0)][: len(trace.blocks)]
 
     @property
     def ports(self) -> dict[int, int]:
@@ -95,6 +97,21 @@ class Session:
         """The last event before `position`; None before the first one."""
         index = bisect_right(self._starts, position - 1) - 1
         return None if index < 0 else min(position - 1, self.trace.blocks[index].last_seq)
+
+    def rank(self, position: int) -> int:
+        """How many events are before `position`."""
+        index = bisect_right(self._starts, position) - 1
+        if index < 0:
+            return 0
+        info = self.trace.blocks[index]
+        return self._ranks[index] + min(position - info.first_seq, info.count)
+
+    def ranked(self, rank: int) -> int:
+        """The position behind the first `rank` events; the ends of the trace for less and for more."""
+        if rank <= 0:
+            return self.start
+        index = bisect_left(self._ranks, rank) - 1
+        return min(self._starts[index] + rank - self._ranks[index], self.end) if index >= 0 else self.end
 
     def event(self, seq: int) -> Event:
         return next(self.trace.events(seq, seq))

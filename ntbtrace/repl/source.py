@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.query.nodes import Column
+from ntbtrace.repl.arguments import Number
 from ntbtrace.repl.registry import Argument, Choice
 from ntbtrace.text import plain
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ntbtrace.repl.session import Session
 
 SOURCE = "source"  # of the event here
+COUNT = Number("COUNT", 1)
 AROUND = 8  # lines before a place and behind it
 NEAR = 2  # the same for each step of a chain
 
@@ -25,9 +27,7 @@ class Listed(Argument):
     def parse(self, session: "Session", text: str) -> int | str:
         if not text[0].isdecimal() and text[0] != "-":
             return text
-        if not text.isdecimal() or not int(text):
-            raise NtbTraceError(f"COUNT must be a whole number from 1 on, not {plain(text[:40])!r}")
-        return int(text)
+        return COUNT.parse(session, text)
 
     def complete(self, session: "Session", text: str) -> Iterable[Choice]:
         words = {SOURCE: "each line of the guest that led to the event here"}
@@ -51,6 +51,9 @@ def source_of(session: "Session", text: str) -> Iterator[str]:
         found = place
     listed = list(_lines(session, *found, AROUND, session.lines_of(found[0])))
     if not listed:
+        count = len(session.sources.lines(found[0]))
+        if count:
+            raise NtbTraceError(f"{plain(found[0])} has {count} lines")
         raise NtbTraceError(f"there is no text of {plain(found[0])} here: name its directory with --source DIR")
     yield from listed
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Kind
-from ntbtrace.query import Asking, Expression, parse
+from ntbtrace.query import Expression, parse
 from ntbtrace.query.impossible import never
 from ntbtrace.query.nodes import Binary, Column, Compare, FieldOf, IsRegister, Logic, Name, Node, Number
-from ntbtrace.repl.arguments import EXPRESSION, PORT, REGISTER, Named, begun
+from ntbtrace.repl.arguments import EXPRESSION, PORT, REGISTER, Named, begun, expression
 from ntbtrace.repl.breakpoints import Change, Stop
 from ntbtrace.repl.registry import Argument, Choice
 from ntbtrace.text import plain
@@ -91,18 +91,13 @@ class StopArgument(Argument):
         elif words:
             condition = what
         if condition is not None:
-            nodes.append(parse(condition, session.registers, Asking.MARKED).root)
+            nodes.append(expression(session, condition).root)
             if isinstance(nodes[-1], Number):
                 one = f"`break seq == {nodes[-1].value}` stops at one"
                 raise NtbTraceError(f"{plain(condition[:40])!r} is the same for every event: {one}")
         if not nodes and not changes:
             raise NtbTraceError(f"wait for what? {USAGE}")
-        expression = Expression(text.strip(), all_of(nodes)) if nodes else None
-        if expression is not None:
-            reason = never(expression.without_device.root)
-            if reason:
-                raise NtbTraceError(f"{plain(text.strip())!r} can never be true: {reason}")
-        return Stop(text.strip(), expression, changes)
+        return Stop(text.strip(), possible(text.strip(), all_of(nodes)) if nodes else None, changes)
 
     def complete(self, session: "Session", text: str) -> Iterable[Choice]:
         if self.watching and " " not in text:
@@ -125,6 +120,15 @@ class StopArgument(Argument):
         if first in _PARSERS:
             return begun(last, _MORE.get(first, {}) | {"if": "a condition", "port=": "only of that port"})
         return EXPRESSION.complete(session, text)
+
+
+def possible(text: str, root: Node) -> Expression:
+    """The expression that was written so. Raises NtbTraceError, with the reason, for one that can never be true."""
+    found = Expression(text, root)
+    reason = never(found.without_device.root)
+    if reason:
+        raise NtbTraceError(f"{plain(text)!r} can never be true: {reason}")
+    return found
 
 
 def split(text: str) -> tuple[str, str | None]:

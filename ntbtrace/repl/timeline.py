@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The ports side by side: what each guest did, and arrows from a cause at one port to its effect at another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ntbtrace.event import EFFECTS, NO_ENDPOINT, WITH_TEXT, Event, Kind, port_of
@@ -19,25 +19,27 @@ _WRITES = (Kind.CFG_WRITE, Kind.MMIO_WRITE)
 _READS = (Kind.CFG_READ, Kind.MMIO_READ)
 
 
-def timeline(session: "Session", events: Sequence[Event]) -> Iterator[str]:
+def timeline(session: "Session", events: Iterable[Event]) -> Iterator[str]:
     """The lines, without line ends."""
     ports = list(session.ports)
     width = max(LEAST, (session.out.width - LEFT - 2) // max(len(ports), 1))
     column = {port: i for i, port in enumerate(ports)}
     yield (" " * LEFT + "".join(f"port {port}".ljust(width) for port in ports)).rstrip()
     here = session.previous_seq(session.position)
-    causes = {event.seq: event for event in events}
+    causes: dict[int, int] = {}  # the ports of those that were drawn
     for event in events:
+        if event.kind not in EFFECTS:
+            causes[event.seq] = _port(event)
         mark = ">" if event.seq == here else " "
         head = f"{mark}{event.seq:>8} {seconds(event.t):>11} "
         yield (head + _row(session, event, causes, column, width)).rstrip()
 
 
-def _row(session: "Session", event: Event, causes: dict[int, Event], column: dict[int, int], width: int) -> str:
+def _row(session: "Session", event: Event, causes: dict[int, int], column: dict[int, int], width: int) -> str:
     at = column.get(_port(event), 0)
     text = _cut(_text(session, event), width - 2)
     cause = causes.get(event.cause) if event.cause is not None else None
-    start = column.get(_port(cause)) if cause is not None else None
+    start = column.get(cause) if cause is not None else None
     if event.kind not in EFFECTS or start is None or start == at:
         return " " * (at * width + (2 if event.kind in EFFECTS else 0)) + text
     if start < at:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ntbtrace.decode import field_value
 from ntbtrace.event import NO_BAR, NO_ENDPOINT, SWITCH_OWNER, Event
 from ntbtrace.query import Expression
-from ntbtrace.query.nodes import Column, Held, Name
+from ntbtrace.query.nodes import Column, Held, Name, OfCode
 from ntbtrace.render import kind_name, named, seconds, status_name
 from ntbtrace.repl.search import Around
 from ntbtrace.text import plain
@@ -51,11 +51,15 @@ def evaluated(session: "Session", expression: Expression) -> str:
     root = expression.root
     if isinstance(root, Held) and root.width == REGISTER_BITS:
         return value_of(session.registers, root.id, value)
+    if isinstance(root, OfCode) and root.column != Column.LINE:
+        return plain(root.source.word(root.column, value))
     text = f"{value:#x}" if value < 10 else f"{value:#x} ({value})"
     if isinstance(root, Held):
         for field in session.registers.fields(root.id):
             if (field.lsb, field.width) == (root.lsb, root.width) and value in field.values:
                 return f"{text} {plain(field.values[value])}"
+    if isinstance(root, Name) and root.column == Column.REG:
+        return f"{text} {plain(session.registers.name(value))}"
     if isinstance(root, Name) and root.column in _IN_WORDS:
         return f"{text} {_IN_WORDS[root.column](value)}"
     return text

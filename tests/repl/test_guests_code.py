@@ -8,7 +8,7 @@ import pytest
 
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.shell import Shell
-from ntbtrace.symbols import attach
+from ntbtrace.symbols import Sources, attach
 from tests.repl.driver import Debugger
 from tests.symbols.making import READY, SOURCE, annotated, make_module
 
@@ -91,7 +91,9 @@ def test_the_source_of_a_function_and_of_a_line(debugger: Debugger) -> None:
     assert any(f"{LINE:>6}  " in line for line in debugger(f"list demo.c:{LINE}"))
     assert "did you mean" in debugger("list summ")[0]
     assert debugger("list 0") == ["error: COUNT must be a whole number from 1 on, not '0'"]
-    assert "there is no text" in debugger("list demo.c:9999")[0]
+    assert debugger("list demo.c:9999")[0].endswith(f"demo.c has {len(TEXT)} lines")
+    debugger.session.sources = Sources([Path("/proc")])
+    assert "there is no text" in debugger("list demo.c:9")[0]
 
 
 def test_an_event_that_no_code_is_known_of(debugger: Debugger) -> None:
@@ -116,3 +118,11 @@ def test_a_trace_without_code_says_so(pingpong: Debugger) -> None:
     for line in ("break at sum", "list source", "list sum", "info functions"):
         (said,) = pingpong("goto 5", line)[1:]
         assert said.endswith("has no code of its guests: `record --guest-pc` makes such traces")
+
+
+def test_a_value_is_the_name(debugger: Debugger) -> None:
+    seq = by(debugger, 'func == "sum"')[0]
+    frame = next(frame for frame in debugger.session.guests_code.frames(seq) or () if frame.module)
+    said = debugger(f"goto {seq}", "print func", "print file", "print line")[-3:]
+    assert said[:2] == [f"func = {frame.function}", f"file = {frame.file}"]
+    assert said[2].endswith(f"({frame.line})")

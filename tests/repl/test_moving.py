@@ -115,6 +115,31 @@ def test_writes_of_a_register(pingpong: Debugger) -> None:
     assert pingpong.here == next(pingpong.session.trace.where("reg == OUTDBELLSET and port == 2")).seq
 
 
+@pytest.mark.parametrize(("text", "said"), [
+    ("run-until kind == irq and kind == mmio_write", "can never be true: kind cannot be irq and mmio_write at once"),
+    ("run-until seq > 9999", "no such event from here on"),
+    ("step 99999999999999999999", "COUNT must be at most 0x7fffffffffffffff"),
+    ("list 99999999999999999999", "COUNT must be at most 0x7fffffffffffffff"),
+    ("registers NTCTLL", "there is no register NTCTLL: did you mean NTCTL"),
+    ("registers NTX*", "no register here is called 'NTX*'"),
+    ("registers 2 SESTS", "no register here is called 'SESTS'"),
+    ("print 9:NTCTL", "PORT must be one of 0, 2, not '9'"),
+])  # fmt: skip
+def test_what_cannot_be_done_is_said_with_its_reason(pingpong: Debugger, text: str, said: str) -> None:
+    (line,) = pingpong(text)
+    assert line.startswith("error: ")
+    assert said in line
+
+
+def test_counts_beyond_the_recording(pingpong: Debugger) -> None:
+    everything = range(len(pingpong.session.trace))
+    assert [int(line[1:].split()[0]) for line in pingpong("list 999999999")[1:]] == [*everything]
+    assert [int(line[1:].split()[0]) for line in pingpong("timeline 999999999")[1:]] == [*everything]
+    pingpong("step 999999999")
+    assert pingpong.here == everything[-1]
+    assert len(pingpong("history GDBELLSTS 999999999")) == len(pingpong("history GDBELLSTS 1000"))
+
+
 def test_run_until(pingpong: Debugger) -> None:
     irq = next(pingpong.session.trace.where("kind == irq and port == 2"))
     pingpong("run-until kind == irq and port == 2")

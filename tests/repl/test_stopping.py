@@ -190,6 +190,8 @@ def test_displays(pingpong: Debugger) -> None:
     ("value === 3", "invalid syntax"),
     ("100", "'100' is the same for every event: `break seq == 100` stops at one"),
     ("irq if 1", "is the same for every event"),
+    ("irq if $7:NTCTL.CPEN", "PORT must be one of 0, 2, not '7'"),
+    ("value < 0", "can never be true: nothing is below 0"),
 ])  # fmt: skip
 def test_what_cannot_be_waited_for(pingpong: Debugger, text: str, said: str) -> None:
     lines = pingpong(f"break {text}")

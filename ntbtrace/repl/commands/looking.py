@@ -5,7 +5,6 @@ from itertools import islice
 from typing import Annotated
 
 from ntbtrace.errors import NtbTraceError
-from ntbtrace.event import Event
 from ntbtrace.render import HEADING
 from ntbtrace.repl.arguments import Number, Value
 from ntbtrace.repl.commands.moving import effects
@@ -53,34 +52,21 @@ def list_(session: Session, what: Annotated[int | str, Listed()] = AROUND) -> No
 
 
 def _list_events(session: Session, count: int) -> None:
-    events = around(session, count)
-    if not events:
+    if not session.trace.blocks:
         raise NtbTraceError("the trace has no events")
     session.out.line(f"  {HEADING}")
     here = session.previous_seq(session.position)
-    renderer = session.renderer(events[0].seq)
-    for event in events:
+    first = first_around(session, count)
+    renderer = session.renderer(first)
+    for event in islice(session.trace.events(first), count):
         said = session.extensions.decode(event, session.registers)
         session.out.line(f"{'>' if event.seq == here else ' '} {renderer.line(event)}{'  ' + said if said else ''}")
 
 
-def around(session: Session, count: int) -> list[Event]:
-    """`count` events, those before the one here and those behind it; near the end more of those before."""
-    first = _back(session, session.position, count // 2 + 1)
-    found = list(islice(session.trace.events(first), count))
-    if len(found) < count:
-        found = list(islice(session.trace.events(_back(session, first, count - len(found))), count))
-    return found
-
-
-def _back(session: Session, position: int, count: int) -> int:
-    """The position `count` events before this one, or the start."""
-    for _ in range(count):
-        before = session.previous_seq(position)
-        if before is None:
-            break
-        position = before
-    return position
+def first_around(session: Session, count: int) -> int:
+    """Where `count` events begin, those before the one here and those behind it; near the end more of those before."""
+    rank = session.rank(session.position) - count // 2 - 1
+    return session.ranked(min(rank, session.rank(session.end) - count))
 
 
 @command(GROUP, "p")
@@ -95,5 +81,5 @@ def print_(session: Session, expression: Value) -> None:
 @command(GROUP, "tl")
 def timeline(session: Session, count: Lines = 20) -> None:
     """The ports side by side around the event here; arrows are what crossed the bridge."""
-    for line in draw(session, around(session, count)):
+    for line in draw(session, islice(session.trace.events(first_around(session, count)), count)):
         session.out.line(line)

@@ -13,7 +13,7 @@ from ntbtrace.repl.place import WORDS
 from ntbtrace.repl.registry import command
 from ntbtrace.repl.run import arrive, run, told
 from ntbtrace.repl.session import Session
-from ntbtrace.repl.stops import StopArgument
+from ntbtrace.repl.stops import StopArgument, possible
 from ntbtrace.text import plain
 
 GROUP = "moving"
@@ -33,18 +33,9 @@ def reverse_step(session: Session, count: Count = 1) -> None:
 
 
 def _walk(session: Session, count: int, *, forwards: bool) -> None:
-    position, moved = session.position, False
-    for _ in range(count):
-        if forwards:
-            seq = session.next_seq(position)
-            new = None if seq is None else seq + 1
-        else:
-            seq = session.previous_seq(position)
-            new = seq
-        if new is None:
-            break
-        position, moved = new, True
-    if not moved:
+    rank = session.rank(session.position)
+    position = session.ranked(rank + (count if forwards else -count))
+    if session.rank(position) == rank:
         raise NtbTraceError(
             "this is the end of the recording" if forwards else "this is the start: nothing is before it"
         )
@@ -109,7 +100,7 @@ def run_until(session: Session, expression: Where) -> None:
 
     Example: run-until kind == irq and port == 2
     """
-    run(session, forwards=True, until=Stop(expression.text, expression))
+    run(session, forwards=True, until=Stop(expression.text, possible(expression.text, expression.root)))
 
 
 @command(GROUP)

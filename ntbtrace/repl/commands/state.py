@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Annotated
 
 from ntbtrace.decode import field_value
@@ -61,6 +62,8 @@ def registers(
     for target in shown:
         session.out.line(register_line(session, target, now[target], before[target]))
     if not shown and pattern:
+        if pattern.isidentifier():
+            session.registers.find(pattern)  # says which names are near
         raise NtbTraceError(f"no register here is called {plain(pattern)!r}")
     if not shown:
         session.out.line("all registers are 0")
@@ -139,19 +142,17 @@ def history(session: Session, register: Register, count: Count = 20) -> None:
         for target in targets:
             mask = register.mask(session.registers, target)
             last = session.position - 1
-            for event, old, new in changes(
+            moves = changes(
                 session.trace, target, mask, session.start, last, newest_first=True, player=session.scout, progress=say
-            ):
-                found.append((event.seq, event, target, old, new))
-                if sum(one[2] == target for one in found) == count:
-                    break
+            )
+            found += [(event.seq, event, target, old, new) for event, old, new in islice(moves, count)]
     if not found:
         session.out.line(f"{register.text} has not changed up to here")
         return
     rows = sorted(found)[-count:]
-    moves = [_moved(session, register.field, target, old, new) for _, _, target, old, new in rows]
-    width = max(map(len, moves))
-    for (seq, event, target, _, _), move in zip(rows, moves, strict=True):
+    texts = [_moved(session, register.field, target, old, new) for _, _, target, old, new in rows]
+    width = max(map(len, texts))
+    for (seq, event, target, _, _), move in zip(rows, texts, strict=True):
         name = target_name(session.registers, target)
         by = f"port {port_name(event.endpoint)} {kind_name(event.kind)} {session.renderer(seq).what(event)}"
         session.out.line(f"{seq:>8} {seconds(event.t):>12}  {name:<14} {move:<{width}}  by {by}".rstrip())

@@ -28,6 +28,7 @@ def break_(session: Session, what: Waited) -> None:
     message [N]                     messages sent (through register N)
     window [BARn]                   accesses through a memory window
     mem [read|access] ADDRESS [len BYTES]   guest memory
+    at FUNCTION|FILE:LINE           accesses by this code of a guest (record --guest-pc)
     EXPR                            any event for which the expression is true
 
     Each takes port=PORT, and `if EXPR`, in which old and new are what the register held before and holds after the
@@ -37,6 +38,7 @@ def break_(session: Session, what: Waited) -> None:
               break change 2:NTCTL.CPEN
               break write BARSETUP2 if value.TPART != old.TPART
               break mem port=2 0x4b00000 len 64
+              break at ntb_hw_idt.c:774 if port == 2
     """
     _set(session, "break", what)
 
