@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ntbtrace.errors import NtbTraceError
-from ntbtrace.event import EFFECTS
+from ntbtrace.event import EFFECTS, Event
 from ntbtrace.repl.breakpoints import Breakpoint, Stop
 from ntbtrace.repl.search import Hit, find
 from ntbtrace.repl.values import evaluated, target_name, value_of
@@ -104,9 +104,13 @@ def show_displays(session: "Session", numbers: Iterable[int]) -> None:
 
 
 def event_line(session: "Session", seq: int) -> str:
+    """An event by its number: see line_of."""
+    return line_of(session, session.event(seq))
+
+
+def line_of(session: "Session", event: Event) -> str:
     """An event as `show` has it, compared with what the register really held before, and what decoders say."""
-    event = session.event(seq)
-    before = seq if event.cause is None or event.kind not in EFFECTS else event.cause
+    before = event.seq if event.cause is None or event.kind not in EFFECTS else event.cause
     line = session.renderer(before).line(event)
     said = session.extensions.decode(event, session.registers)
     return f"{line}  {said}" if said else line

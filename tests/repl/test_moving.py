@@ -159,3 +159,10 @@ def test_bookmarks(pingpong: Debugger) -> None:
     assert "must be a word" in pingpong("bookmark 1x")[0]
     assert "is a place already" in pingpong("bookmark start")[0]
     assert pingpong("goto start", "bookmark zero", "bookmark")[-1].split() == ["zero", "the", "start"]
+
+
+def test_list_says_of_each_event_what_stopping_there_does(pingpong: Debugger) -> None:
+    """What the peer changed in between is known: a recording that replays identical contradicts nothing."""
+    _, *listed = pingpong("goto 1048", "list 200")[1:]
+    assert not [line for line in listed if "the model holds" in line]
+    assert [line[2:] for line in listed] == [pingpong(f"goto {line[1:].split()[0]}")[0] for line in listed]

@@ -9,7 +9,7 @@ from ntbtrace.render import HEADING
 from ntbtrace.repl.arguments import Number, Value
 from ntbtrace.repl.commands.moving import effects
 from ntbtrace.repl.registry import command
-from ntbtrace.repl.run import event_line
+from ntbtrace.repl.run import event_line, line_of
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.source import SOURCE, Listed, source_of, source_of_here
 from ntbtrace.repl.timeline import timeline as draw
@@ -56,11 +56,8 @@ def _list_events(session: Session, count: int) -> None:
         raise NtbTraceError("the trace has no events")
     session.out.line(f"  {HEADING}")
     here = session.previous_seq(session.position)
-    first = first_around(session, count)
-    renderer = session.renderer(first)
-    for event in islice(session.trace.events(first), count):
-        said = session.extensions.decode(event, session.registers)
-        session.out.line(f"{'>' if event.seq == here else ' '} {renderer.line(event)}{'  ' + said if said else ''}")
+    for event in islice(session.trace.events(first_around(session, count)), count):
+        session.out.line(f"{'>' if event.seq == here else ' '} {line_of(session, event)}")
 
 
 def first_around(session: Session, count: int) -> int:
