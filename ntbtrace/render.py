@@ -147,7 +147,7 @@ class Renderer:
             elif performed and new != field_value(field, known):
                 text = _contradicted(field, new, field_value(field, known))
             else:
-                text = _changed(field, new, field_value(field, known), bool(seen & mask))
+                text = _changed(field, new, field_value(field, known), bool(seen & mask) and not performed)
             if text:
                 shown.append(text)
             known = known & ~mask | new << field.lsb

@@ -166,3 +166,7 @@ def test_list_says_of_each_event_what_stopping_there_does(pingpong: Debugger) ->
     _, *listed = pingpong("goto 1048", "list 200")[1:]
     assert not [line for line in listed if "the model holds" in line]
     assert [line[2:] for line in listed] == [pingpong(f"goto {line[1:].split()[0]}")[0] for line in listed]
+
+
+def test_a_read_is_decoded(pingpong: Debugger) -> None:
+    assert pingpong("goto 1049")[0].endswith("0x00000002         NTINTSTS DBELL=1")
