@@ -3,7 +3,7 @@
 
     from ntbtrace.repl import command, decoder
 
-    @decoder("OUTMSG0")                  # a register, or an event's kind, such as mem_write
+    @decoder("OUTMSG0")                  # a register, or several (OUTMSG), or an event's kind, such as mem_write
     def perf_message(event):             # an ntbtrace.event.Event
         return f"command {event.value}"  # stands behind the event's line; None: nothing
 
@@ -24,6 +24,7 @@ from typing import Annotated, Any
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Event, Kind
+from ntbtrace.query.one import TARGET_ID
 from ntbtrace.repl.registry import COMMANDS, Argument, Command, make
 from ntbtrace.text import plain
 from ntbtrace.trace.registers import RegisterTable
@@ -42,14 +43,30 @@ class Loaded:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.changed = -1  # when it had been changed last, as it was read
-        self.decoders: list[tuple[str, Decoder]] = []
+        self.decoders: list[tuple[str, Decoder]] = []  # by what they are for, as the file says it
+        self.for_registers: dict[int, list[Decoder]] = {}  # by id
+        self.for_kinds: dict[int, list[Decoder]] = {}
         self.commands: list[Command] = []
+
+    def clear(self) -> None:
+        for added in (self.decoders, self.for_registers, self.for_kinds, self.commands):
+            added.clear()
+
+    def resolve(self, registers: RegisterTable) -> None:
+        """Find what the decoders are for. Raises NtbTraceError for what is neither a register nor a kind."""
+        for what, one in self.decoders:
+            if what.upper() in Kind.__members__:
+                self.for_kinds.setdefault(Kind[what.upper()], []).append(one)
+                continue
+            for number in registers.find(what):
+                self.for_registers.setdefault(number, []).append(one)
 
 
 class Extensions:
-    """All that were loaded in a session."""
+    """All that were loaded in a session over a trace with these registers."""
 
-    def __init__(self) -> None:
+    def __init__(self, registers: RegisterTable) -> None:
+        self._registers = registers
         self.files: list[Loaded] = []
 
     def load(self, path: Path) -> None:
@@ -58,26 +75,29 @@ class Extensions:
         if loaded is None:
             loaded = Loaded(path)
             self.files.append(loaded)
-        _read(loaded)
+        _read(loaded, self._registers)
 
     def refresh(self) -> None:
         """Read files again that have changed. Raises NtbTraceError for one that is broken now."""
         for one in self.files:
             if _changed(one.path) != one.changed:
-                _read(one)
+                _read(one, self._registers)
 
-    def decode(self, event: Event, registers: RegisterTable) -> str:
+    def decode(self, event: Event) -> str:
         """What the decoders say about an event; '' if none has anything to say."""
         said = []
         for loaded in self.files:
-            for what, decoder in loaded.decoders:
-                if what in (_kind(event), registers.name(event.target)):
-                    said.append(_call(decoder, event))
+            by_register = loaded.for_registers.get(event.target & TARGET_ID, ())
+            said += [_call(one, event) for one in (*loaded.for_kinds.get(event.kind, ()), *by_register)]
         return " ".join(part for part in said if part)
 
 
 def decoder(what: str) -> Callable[[Decoder], Decoder]:
-    """`what`: the register's name (OUTMSG0) or the event's kind (mem_write) that the function explains."""
+    """`what`: the register's name (OUTMSG0; OUTMSG: each of them) or the event's kind (mem_write) that the function
+    explains.
+    """
+    if not isinstance(what, str):
+        raise TypeError('decoder takes a name: @decoder("OUTMSG0")')
 
     def decorate(call: Decoder) -> Decoder:
         if _loading is None:
@@ -130,22 +150,21 @@ def _guarded(call: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _read(loaded: Loaded) -> None:
+def _read(loaded: Loaded, registers: RegisterTable) -> None:
     global _loading
     for one in loaded.commands:
         COMMANDS.remove(one.name)
-    loaded.decoders.clear()
-    loaded.commands.clear()
+    loaded.clear()
     loaded.changed = _changed(loaded.path)
     try:
         text = loaded.path.read_text()
         _loading = loaded
         exec(compile(text, str(loaded.path), "exec"), {"__name__": "ntbtrace_decoders", "__file__": str(loaded.path)})
+        loaded.resolve(registers)
     except OSError as error:
         raise NtbTraceError(f"cannot read {loaded.path}: {error.strerror}") from error
     except FAILURES as error:
-        loaded.decoders.clear()
-        loaded.commands.clear()
+        loaded.clear()
         raise NtbTraceError(
             f"{loaded.path}{_line(error, loaded.path)}: {failure(error)}; it adds nothing until it is mended"
         ) from error
@@ -173,11 +192,9 @@ def _line(error: BaseException, path: Path) -> str:
 def failure(error: BaseException) -> str:
     """An exception of a user's code, in words."""
     text = str(error.msg if isinstance(error, SyntaxError) else error)
+    if isinstance(error, NtbTraceError):
+        return plain(text)
     return plain(f"{type(error).__name__}{': ' if text else ''}{text}"[:300])
-
-
-def _kind(event: Event) -> str:
-    return Kind(event.kind).name.lower() if event.kind in Kind._value2member_map_ else ""
 
 
 def _call(one: Decoder, event: Event) -> str:

@@ -112,7 +112,7 @@ def line_of(session: "Session", event: Event) -> str:
     """An event as `show` has it, compared with what the register really held before, and what decoders say."""
     before = event.seq if event.cause is None or event.kind not in EFFECTS else event.cause
     line = session.renderer(before).line(event)
-    said = session.extensions.decode(event, session.registers)
+    said = session.extensions.decode(event)
     return f"{line}  {said}" if said else line
 
 

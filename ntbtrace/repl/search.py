@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ntbtrace.event import Event
 from ntbtrace.query import Expression
+from ntbtrace.query.one import TARGET_ID
 from ntbtrace.repl.breakpoints import Breakpoint, Stop
 from ntbtrace.repl.stops import combined
 from ntbtrace.replay.history import changes
@@ -17,7 +18,6 @@ from ntbtrace.replay.history import changes
 if TYPE_CHECKING:
     from ntbtrace.repl.session import Say, Session
 
-TARGET_ID = 0xFF_FFFF
 Moved = tuple[int, int, int]  # a register's target, what it held, what it holds
 
 

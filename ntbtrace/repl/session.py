@@ -60,7 +60,7 @@ class Session:
         self.bookmarks: dict[str, int] = {}
         self.breakpoints = Breakpoints()
         self.displays: dict[int, Expression] = {}
-        self.extensions = Extensions()
+        self.extensions = Extensions(trace.registers)
         self.failed = False  # a command could not be carried out, or an expectation did not hold
         self.done = False  # the user wants to leave
         self.queue: list[str] = []  # commands to be carried out before the next one is read

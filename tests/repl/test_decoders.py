@@ -141,3 +141,27 @@ def test_what_it_says_in_a_command_is_made_printable(pingpong: Debugger, tmp_pat
     )
     pingpong(f"load {path}")
     assert pingpong("evil") == [r"\x1b[2J"]
+
+
+@pytest.mark.parametrize(("name", "seqs"), [("OUTMSG0", {1046}), ("outmsg", {1046}), ("irq", {1048})])
+def test_a_decoder_is_for_a_register_an_array_or_a_kind(
+    pingpong: Debugger, tmp_path: Path, name: str, seqs: set[int]
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f'from ntbtrace.repl import decoder\n\n@decoder("{name}")\ndef it(event):\n    return "MINE"\n')
+    assert pingpong(f"load {path}") == []
+    said = pingpong("goto 1047", "list 4")[2:]
+    assert {int(line[1:].split()[0]) for line in said if line.endswith("  MINE")} == seqs
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ('@decoder("OUTMSG9")', "there is no register OUTMSG9: did you mean OUTMSG"),
+    ("@decoder", 'decoder takes a name: @decoder("OUTMSG0")'),
+])  # fmt: skip
+def test_a_decoder_for_nothing_is_said(pingpong: Debugger, tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"from ntbtrace.repl import decoder\n\n{line}\ndef it(event):\n    return 'MINE'\n")
+    (error,) = pingpong(f"load {path}")
+    assert error.startswith(f"error: {path}")
+    assert said in error
+    assert "MINE" not in pingpong.text("goto 1047", "list 4")
