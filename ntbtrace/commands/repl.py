@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
         highlighter = Highlighter(trace.registers)
         out = Plain() if args.batch else choose(highlighter)
         session = Session(trace, out, code, args.source)
+        if args.source:
+            _ = session.sources  # says at once which directory is none
         shell = Shell(session, out)
         for line in _remarks(trace):
             out.line(line)

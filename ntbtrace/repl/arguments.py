@@ -94,7 +94,7 @@ class RegisterName(Argument):
             return found
         found = found._replace(field=match["field"].upper())
         if not found.fields(registers):
-            parse(f"{match['name']}.{match['field']} == 0", registers)  # says which fields there are
+            parse(f"{match['name']}.{match['field']}", registers)  # says which fields there are
         return found
 
     def complete(self, session: "Session", text: str) -> Iterator[Choice]:

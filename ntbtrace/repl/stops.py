@@ -10,7 +10,7 @@ from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Kind
 from ntbtrace.query import Expression, parse
 from ntbtrace.query.impossible import never
-from ntbtrace.query.nodes import Binary, Column, Compare, FieldOf, IsRegister, Logic, Name, Node, Number
+from ntbtrace.query.nodes import Binary, Column, Compare, FieldOf, InCode, IsRegister, Logic, Name, Node, Number
 from ntbtrace.repl.arguments import EXPRESSION, PORT, REGISTER, Named, begun, expression
 from ntbtrace.repl.breakpoints import Change, Stop
 from ntbtrace.repl.registry import Argument, Choice
@@ -46,6 +46,7 @@ USAGE = (
     "at FUNCTION|FILE:LINE, or an expression"
 )
 _IF = re.compile(r"(?:^|\s)if(?:\s|$)")
+_AT_LINE = re.compile(r"at\s+(\S+:[0-9]+)(?:\s|$)")
 _PORT = re.compile(r"(?:^|\s)port=(\S*)")
 
 
@@ -252,11 +253,25 @@ _MORE: dict[str, dict[str, str]] = {
 
 
 def absent(stop: Stop, session: "Session") -> bool:
-    """No block of this trace can have an event for which the condition holds."""
+    """No event of this trace can be one for which the condition holds, as far as summaries tell."""
     if stop.condition is None:
         return False
     condition = stop.condition.without_device
-    return not any(map(condition.may_match, session.trace.blocks))
+    return not (any(map(condition.may_match, session.trace.blocks)) and _made(condition.root, session))
+
+
+def nearest(stop: Stop, session: "Session") -> str:
+    """For one at a line which made no access: those near it that did."""
+    found = _AT_LINE.match(stop.text)
+    lines = session.guests_code.near(found[1]) if found else []
+    return f": lines near it that made accesses are {', '.join(map(str, lines))}" if lines else ""
+
+
+def _made(node: Node, session: "Session") -> bool:
+    """Some access was made by the code that the node asks for, if it does."""
+    if isinstance(node, Logic):
+        return (all if node.op == "and" else any)(_made(one, session) for one in node.operands)
+    return not isinstance(node, InCode) or any(map(node.test, session.guests_code.chains()))
 
 
 def combined(stops: Iterable[Stop]) -> Expression | None:

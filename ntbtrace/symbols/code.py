@@ -67,6 +67,7 @@ class Code:
         self._words: dict[str, dict[str, int]] = {FUNC: {}, FILE: {}}
         self._texts: dict[str, list[str]] = {FUNC: [], FILE: []}
         self._innermost: dict[int, Frame | None] = {}
+        self._all_read = False  # the chains of all blocks have numbers
 
     @cached_property
     def _guests(self) -> dict[int, GuestNames]:
@@ -166,10 +167,17 @@ class Code:
                     found[_function_of(inner)].own += count
         return sorted(found.values(), key=lambda one: (-one.total, -one.own, one.function))
 
+    def chains(self) -> range:
+        """The numbers of all chains that the trace has."""
+        if not self._all_read:
+            for index in range(len(self._trace.blocks)):
+                self.numbers(index)
+            self._all_read = True
+        return range(len(self._chains))
+
     def lines(self) -> dict[str, set[int]]:
         """By source file: the lines that stand in the chain of some access."""
-        for index in range(len(self._trace.blocks)):
-            self.numbers(index)
+        self.chains()
         found: dict[str, set[int]] = {}
         for frame in {frame for chain in self._chains for frame in chain if frame.line}:
             found.setdefault(frame.file, set()).add(frame.line)
@@ -278,6 +286,12 @@ class Code:
         column = FILE if "." in text and any(same_file(path, text) for path in self.words(FILE)) else FUNC
         self.check(column, text)
         return f'{column} == "{text}"'
+
+    def near(self, text: str, count: int = 3) -> list[int]:
+        """For FILE:LINE: the lines of this file that made accesses, the nearest ones, ascending."""
+        file, _, line = text.rpartition(":")
+        made = {line for path, lines in self.lines().items() if same_file(path, file) for line in lines}
+        return sorted(sorted(made, key=lambda one: abs(one - int(line)))[:count])
 
     def source_of(self, function: str) -> tuple[str, int] | None:
         """The file and the first line of a function's code, for a listing; None where that is not known."""

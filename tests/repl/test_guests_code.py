@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ntbtrace import cli
 from ntbtrace.repl.session import Session
 from ntbtrace.repl.shell import Shell
 from ntbtrace.symbols import Sources, attach
@@ -126,3 +127,27 @@ def test_a_value_is_the_name(debugger: Debugger) -> None:
     said = debugger(f"goto {seq}", "print func", "print file", "print line")[-3:]
     assert said[:2] == [f"func = {frame.function}", f"file = {frame.file}"]
     assert said[2].endswith(f"({frame.line})")
+
+
+def test_code_that_made_no_access_is_said(debugger: Debugger) -> None:
+    made = {
+        line
+        for path, lines in debugger.session.guests_code.lines().items()
+        if path.endswith("demo.c")
+        for line in lines
+    }
+    silent = next(line for line in range(1, len(TEXT)) if line not in made)
+    near = sorted(sorted(made, key=lambda line: abs(line - silent))[:3])
+    remark = "  no event of this recording can match it"
+    said = debugger(f"break at demo.c:{silent} if port == 0")
+    assert said[1] == f"{remark}: lines near it that made accesses are {', '.join(map(str, near))}"
+    assert debugger(f"break func == sum and line == {silent}")[1:] == [remark]
+    assert len(debugger(f"break at demo.c:{LINE}")) == 1
+
+
+def test_a_directory_of_sources_that_is_none_is_said_at_once(
+    made: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, modules = made
+    assert cli.main(["repl", str(path), "--batch", "--symbols", str(modules), "--source", "nowhere"]) == 2
+    assert capsys.readouterr().err == "ntbtrace: --source nowhere: there is no such directory\n"

@@ -9,7 +9,7 @@ from ntbtrace.repl.breakpoints import Breakpoint, Stop
 from ntbtrace.repl.registry import COMMANDS, command
 from ntbtrace.repl.run import TEMPORARY, TRACE, show_displays
 from ntbtrace.repl.session import Session
-from ntbtrace.repl.stops import StopArgument, absent
+from ntbtrace.repl.stops import StopArgument, absent, nearest
 from ntbtrace.repl.values import evaluated
 from ntbtrace.text import plain
 
@@ -71,7 +71,7 @@ def _set(session: Session, kind: str, what: Stop) -> None:
     one = session.breakpoints.add(kind, what)
     session.out.line(f"breakpoint {one.number}: {_describe(one)}")
     if absent(what, session):
-        session.out.line("  no event of this recording can match it")
+        session.out.line("  no event of this recording can match it" + nearest(what, session))
 
 
 def _describe(one: Breakpoint) -> str:
