@@ -18,10 +18,13 @@ TRACE = "trace"
 TEMPORARY = "tbreak"
 
 
-def run(session: "Session", *, forwards: bool, until: Stop | None = None) -> None:
-    """To the next stop in that direction: an enabled breakpoint, or what `until` waits for; else to the trace's end."""
+def run(session: "Session", *, forwards: bool, until: Stop | None = None, count: int = 1) -> None:
+    """To the next stop in that direction: an enabled breakpoint, or what `until` waits for; else to the trace's end.
+
+    `count`: to the COUNTth; those on the way are counted, and nothing else.
+    """
     once = None if until is None else Breakpoint(0, TEMPORARY, until)
-    before = session.position
+    before, left = session.position, count
     try:
         with session.out.progress("searching", session.end - session.start) as say:
             while True:
@@ -30,26 +33,31 @@ def run(session: "Session", *, forwards: bool, until: Stop | None = None) -> Non
                 if not hits:
                     break
                 session.position = hits[0].seq + 1
-                if _mind(session, hits, before):
+                left -= _mind(session, hits, before, passing=left > 1)
+                if not left:
                     return
     except (KeyboardInterrupt, NtbTraceError):
         session.position = before
         raise
-    _at_the_end(session, forwards, until, before)
+    _at_the_end(session, forwards, until, before, count - left)
 
 
-def _mind(session: "Session", hits: Sequence[Hit], before: int) -> bool:
-    """Count the hits, do what is to be done; whether to stop here. `before`: the position of the last stop."""
+def _mind(session: "Session", hits: Sequence[Hit], before: int, passing: bool) -> bool:
+    """Count the hits, do what is to be done; whether this is a stop. `before`: the position of the last one; `passing`:
+    this one is only counted.
+    """
     minded = [hit for hit in hits if hit.breakpoint.hit()]
     stops = [hit for hit in minded if hit.breakpoint.kind != TRACE]
     if minded and not stops:
         session.out.line(event_line(session, minded[0].seq))
-    session.queue[:0] = [text for hit in minded for text in hit.breakpoint.commands]
+    if not passing:
+        session.queue[:0] = [text for hit in minded for text in hit.breakpoint.commands]
     for hit in minded:
-        _report(session, hit)
+        if not passing or hit.breakpoint.kind == TRACE:
+            _report(session, hit)
         if hit.breakpoint.kind == TEMPORARY and hit.breakpoint.number:
             session.breakpoints.delete(hit.breakpoint.number)
-    if stops:
+    if stops and not passing:
         position, session.position = session.position, before
         arrive(session, position)
     return bool(stops)
@@ -67,14 +75,15 @@ def _report(session: "Session", hit: Hit) -> None:
         )
 
 
-def _at_the_end(session: "Session", forwards: bool, until: Stop | None, before: int) -> None:
+def _at_the_end(session: "Session", forwards: bool, until: Stop | None, before: int, passed: int) -> None:
     if until is not None:
         session.position = before
         where = "from here on" if forwards else "before here"
         raise NtbTraceError(f"{plain(until.text)}: no such event {where}; still at {told(session)}")
     session.position = before
-    if session.trace.blocks and any(one.kind != TRACE for one in session.breakpoints):
-        session.out.line("no breakpoint was hit on the way")
+    if session.trace.blocks and (passed or any(one.kind != TRACE for one in session.breakpoints)):
+        stops = f"only {passed:,} stop{'' if passed == 1 else 's'}" if passed else "no breakpoint was hit"
+        session.out.line(f"{stops} on the way")
     arrive(session, session.end if forwards else session.start)
 
 

@@ -23,6 +23,7 @@ from ntbtrace.repl.decoders import Extensions
 from ntbtrace.repl.place import end_seq, first_seq
 from ntbtrace.replay.divergence import Divergence
 from ntbtrace.replay.player import Player
+from ntbtrace.text import plain
 from ntbtrace.trace import Trace
 from ntbtrace.trace.registers import RegisterTable
 
@@ -187,13 +188,16 @@ class Session:
         return switch.peek(self.port << 24 | number) if value is None else value
 
     def targets(self, port: int | None, ids: tuple[int, ...]) -> list[int]:
-        """The registers of the switch that have these ids, of `port` or of any."""
+        """The registers of the switch that have these ids, of `port` or of any. Raises NtbTraceError if none has."""
         wanted = frozenset(ids)
-        return [
-            target
-            for target in self.device().state_targets()
-            if target & 0xFF_FFFF in wanted and port in (None, target >> 24)
-        ]
+        every = [target for target in self.device().state_targets() if target & 0xFF_FFFF in wanted]
+        found = [target for target in every if port in (None, target >> 24)]
+        if not found:
+            name = plain(self.registers.name(ids[0]))
+            if any(target >> 24 == SWITCH_OWNER for target in every):
+                raise NtbTraceError(f"{name} is a register of the switch, not of port {port}: leave the port out")
+            raise NtbTraceError(f"this switch does not have {name}: its profile decides that")
+        return found
 
     def renderer(self, position: int) -> Renderer:
         """Renders events from `position` on, in order; what registers held there is known, if the trace can be

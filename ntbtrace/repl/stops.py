@@ -176,8 +176,6 @@ def _changes(session: "Session", words: list[str]) -> tuple[Change, ...]:
         raise NtbTraceError(f"change takes a register: change {REGISTER.metavar}")
     named = REGISTER.parse(session, words[1])
     targets = session.targets(named.port, named.ids)
-    if not targets:
-        raise NtbTraceError(f"this switch does not have {plain(named.text)}: its profile decides that")
     return tuple(Change(target, named.mask(session.registers, target)) for target in targets)
 
 

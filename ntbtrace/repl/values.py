@@ -46,9 +46,10 @@ def value_of(registers: RegisterTable, target: int, value: int) -> str:
 def evaluated(session: "Session", expression: Expression) -> str:
     """The expression's value for the event here, in hex and decimal, with the names of a register's fields."""
     value = value_here(session, expression)
-    if value is None:
-        return "nothing: the event here does not have it"
     root = expression.root
+    if value is None:
+        whose = "the event here" if expression.needs_event or not isinstance(root, Held) else "that port"
+        return f"nothing: {whose} does not have it"
     if isinstance(root, Held) and root.width == REGISTER_BITS:
         return value_of(session.registers, root.id, value)
     if isinstance(root, OfCode) and root.column != Column.LINE:

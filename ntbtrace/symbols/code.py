@@ -65,7 +65,7 @@ class Code:
         self._numbers: dict[tuple[int, int, Chain], int] = {}  # by port, epoch and chain
         self._block: tuple[int, Numbers] | None = None
         self._words: dict[str, dict[str, int]] = {FUNC: {}, FILE: {}}
-        self._texts: dict[str, list[str]] = {FUNC: [], FILE: []}
+        self._texts: dict[str, list[str]] = {FUNC: [""], FILE: [""]}  # by number, from 1: a name that is known is true
         self._innermost: dict[int, Frame | None] = {}
         self._all_read = False  # the chains of all blocks have numbers
 
@@ -262,7 +262,7 @@ class Code:
             return None
         words = self._words[column]
         if text not in words:
-            words[text] = len(words)
+            words[text] = len(self._texts[column])
             self._texts[column].append(text)
         return words[text]
 

@@ -124,6 +124,8 @@ def test_writes_of_a_register(pingpong: Debugger) -> None:
     ("registers NTX*", "no register here is called 'NTX*'"),
     ("registers 2 SESTS", "no register here is called 'SESTS'"),
     ("why NTCTL.CPENN", "'NTCTL.CPENN': the register NTCTL does not have a field CPENN: did you mean CPEN?"),
+    ("why 0:SESTS", "SESTS is a register of the switch, not of port 0"),
+    ("history 2:SESTS", "SESTS is a register of the switch, not of port 2"),
     ("print 9:NTCTL", "PORT must be one of 0, 2, not '9'"),
 ])  # fmt: skip
 def test_what_cannot_be_done_is_said_with_its_reason(pingpong: Debugger, text: str, said: str) -> None:

@@ -33,7 +33,7 @@ MOVING: Lines = [
     ("prev-write OUTDBELLSET", "1041"), ("goto here", "     972"), ("goto 50%", "     692"), ("goto end", "the end"),
     ("goto -10", "    1376"), ("goto 8.5s", "8.503939"), ("run-until kind == irq and port == 2", "     972"),
     ("break irq", "breakpoint 1: irq"), ("continue", "    1048"), ("c 2", "    1076"), ("reverse-continue", "    1053"),
-    ("rc 9", "     809"), ("rc", "at the start"),
+    ("rc 5", "     809"), ("rc", "at the start"),
 ]  # fmt: skip
 STOPPING: Lines = [
     ("break write OUTDBELLSET if value & 4", "breakpoint 1: write OUTDBELLSET if value & 4"), ("commands", ""),

@@ -171,6 +171,7 @@ def test_displays(pingpong: Debugger) -> None:
     ("write", "write takes a register"),
     ("write NTCTL CPEN", "write takes a register"),
     ("change 9:NTCTL", "PORT must be one of 0, 2, not '9'"),
+    ("change 0:SESTS", "SESTS is a register of the switch, not of port 0: leave the port out"),
     ("change LUT2LDATA0 X", "change takes a register"),
     ("irq 7", "irq takes nothing else"),
     ("message 9", "there is no register OUTMSG9"),
@@ -239,9 +240,20 @@ def test_commands_that_move_and_stops_on_the_way(pingpong: Debugger) -> None:
     said = pingpong("continue")
     assert said[2] == f"seq = {seqs[0]:#x} ({seqs[0]})"
     assert pingpong.here == seqs[0] - 1
-    said = pingpong("goto start", "continue 3")
+    said = pingpong("goto start", "continue 3")[1:]
+    assert said[0] == "breakpoint 1: irq", "the stops on the way say nothing"
+    assert len([line for line in said if line.startswith("breakpoint")]) == 1
     assert [line for line in said if line.startswith("seq = ")] == [f"seq = {seqs[2]:#x} ({seqs[2]})"]
     assert pingpong.here == seqs[2] - 1
+
+
+def test_more_stops_than_there_are(pingpong: Debugger) -> None:
+    count = sum(1 for _ in pingpong.session.trace.where("kind == irq"))
+    pingpong("break irq")
+    assert pingpong(f"continue {count + 5}")[0] == f"only {count} stops on the way"
+    assert pingpong("info breakpoints") == [f"  1  irq  ({count} hits)"]
+    assert pingpong(f"reverse-continue {count}")[0] == "breakpoint 1: irq"
+    assert pingpong("reverse-continue 2")[0] == "no breakpoint was hit on the way"
 
 
 def test_an_empty_line_does_again_what_was_typed(pingpong: Debugger) -> None:

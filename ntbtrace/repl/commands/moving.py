@@ -75,23 +75,13 @@ def _same_port(session: Session, count: int, *, forwards: bool) -> None:
 @command(GROUP, "c", repeats=True)
 def continue_(session: Session, count: Count = 1) -> None:
     """Go on to the next breakpoint (the COUNTth), or to the end."""
-    _run_times(session, count, forwards=True)
+    run(session, forwards=True, count=count)
 
 
 @command(GROUP, "rc", repeats=True)
 def reverse_continue(session: Session, count: Count = 1) -> None:
     """Go back to the last breakpoint before (the COUNTth), or to the start."""
-    _run_times(session, count, forwards=False)
-
-
-def _run_times(session: Session, count: int, *, forwards: bool) -> None:
-    """To the COUNTth stop: its commands are carried out, not those of the stops on the way."""
-    waiting = list(session.queue)
-    for _ in range(count):
-        session.queue[:] = waiting
-        run(session, forwards=forwards)
-        if session.position == (session.end if forwards else session.start):
-            break
+    run(session, forwards=False, count=count)
 
 
 @command(GROUP, "ru", "until", repeats=True)
