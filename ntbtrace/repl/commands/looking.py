@@ -20,7 +20,7 @@ AROUND = 10  # events that list shows
 Lines = Annotated[int, Number("COUNT", 1)]
 
 
-@command(GROUP, "w", "bt")
+@command(GROUP, "w", "bt", "backtrace")
 def where(session: Session) -> None:
     """The event here, decoded, with what caused it and what it caused."""
     here = session.here
