@@ -39,6 +39,16 @@ def test_help_is_light() -> None:
     assert all(name in done.stdout for name in cli.COMMANDS)
 
 
+def test_commands_that_read_no_trace_are_light() -> None:
+    code = (
+        "import sys\nfrom importlib import import_module\n"
+        "for name in ('console', 'exec', 'guest', 'inject', 'registers'): import_module(f'ntbtrace.commands.{name}')\n"
+        "print(sorted({'numpy', 'lz4', 'prompt_toolkit'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_says_what_it_does_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     module = import_module(f"ntbtrace.commands.{name}")

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from ntbtrace.capture import rundir
 from ntbtrace.capture.loop import Loop
-from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.serve import listening
 from ntbtrace.errors import SetupError
 from ntbtrace.event import Inject, Status
+
+if TYPE_CHECKING:  # who only asks need not wait for it
+    from ntbtrace.capture.recorder import Recorder
 
 SOCKET = "control"
 REQUEST = Struct("<BBQQ")  # port, Inject, its offset and value
@@ -25,7 +28,7 @@ TIMEOUT_S = 10.0
 
 
 @contextmanager
-def controlled(loop: Loop, recorder: Recorder, place: Path) -> Iterator[None]:
+def controlled(loop: Loop, recorder: "Recorder", place: Path) -> Iterator[None]:
     """People can ask, at a socket in `place`, while the block runs. Raises SetupError."""
     with listening(place / SOCKET) as listener:
         clients: set[socket.socket] = set()
@@ -58,7 +61,7 @@ def controlled(loop: Loop, recorder: Recorder, place: Path) -> Iterator[None]:
                 leave(client)
 
 
-def _done(recorder: Recorder, port: int, what: int, offset: int, value: int) -> bytes:
+def _done(recorder: "Recorder", port: int, what: int, offset: int, value: int) -> bytes:
     if port == WHOLE_SWITCH:
         port = min(recorder.ports)
     if port not in recorder.ports or what not in list(Inject):

@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.port import Port
-from ntbtrace.capture.recorder import Recorder
 from ntbtrace.capture.transport.intx import IntxSink
 from ntbtrace.capture.transport.mpqemu import Connection
 from ntbtrace.capture.transport.qtest import Qtest, QtestSink
 from ntbtrace.errors import SetupError
 from ntbtrace.event import IrqMode, endpoint_of
+
+if TYPE_CHECKING:  # `exec` and `inject` need not wait for it
+    from ntbtrace.capture.recorder import Recorder
 
 FORM = "PORT[.1]=SOCKET[,irq=intx|qtest[:PATH]]"
 
@@ -201,7 +204,7 @@ class PortServer:
 
 @contextmanager
 def serving(
-    loop: Loop, recorder: Recorder, specs: list[PortSpec], changed: Callable[[str, str], None]
+    loop: Loop, recorder: "Recorder", specs: list[PortSpec], changed: Callable[[str, str], None]
 ) -> Iterator[dict[str, PortServer]]:
     """Listen for the guests of all `specs`; `changed(port, what)`. Servers by name, as PortSpec gives it. Raises
     SetupError; closes all at the end.
