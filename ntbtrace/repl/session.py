@@ -141,7 +141,8 @@ class Session:
     def guests_code(self) -> "Code":
         """Raises NtbTraceError for a trace without."""
         if self.code is None:
-            raise NtbTraceError(f"{self.trace.path} has no code of its guests: `record --guest-pc` makes such traces")
+            how = "`merge` leaves it out" if self.trace.header.merged else "`record --guest-pc` makes such traces"
+            raise NtbTraceError(f"{self.trace.path} has no code of its guests: {how}")
         return self.code
 
     @cached_property

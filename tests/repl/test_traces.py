@@ -50,6 +50,7 @@ def test_a_merged_trace(opened: Opener, tmp_path: Path) -> None:
     assert debugger("info profile")[4] == "merged from b.ntbt:"
     assert debugger("info profile")[6].startswith("port 10: ")
     assert not errors(debugger("goto 10")), "the display was refused"
+    assert debugger("info functions")[0].endswith("has no code of its guests: `merge` leaves it out")
 
 
 def test_a_trace_of_an_earlier_model(capsys: pytest.CaptureFixture[str]) -> None:
