@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How long other guests wait while a guest's DMA engine works without end, on rings that a hostile guest may make.
 
-The C client of roundtrip.c is the guest at port 0; the engine of port 2 is started anew whenever it stops, so the server
-never rests. Client and server have a core each: what the client waits for is the server, not a turn of its own.
+The C client of roundtrip.c is the guest at port 0; the engine of port 2 is started anew whenever it stops, so that the
+server never rests. Client and server have a core each: what the client waits for is the server, not a turn of its own.
 """
 
 import os
@@ -89,9 +89,10 @@ def measure() -> list[Figure]:
             figures += [
                 Figure(f"engine works on {ring}: a round trip", median(one.mean for one in runs) / 1000, "us"),
                 Figure(
-                    "  the slowest", median(one.slowest for one in runs) / 1e6, "ms", MOST_LATE_MS, at_most=True
+                    "  999 of 1,000 within", median(one.late for one in runs) / 1e6, "ms", MOST_LATE_MS, at_most=True
                 ),
-            ]  # fmt: skip
+                Figure("  the slowest", median(one.slowest for one in runs) / 1e6, "ms"),
+            ]
         return figures
 
 

@@ -8,6 +8,7 @@ import sys
 import trace
 
 import debugger
+import engine
 import query
 import replay
 import roundtrip
@@ -16,7 +17,7 @@ from table import report
 
 if __name__ == "__main__":
     code = 0
-    for bench in (roundtrip, snapshot, replay, query, debugger, trace):
+    for bench in (roundtrip, engine, snapshot, replay, query, debugger, trace):
         print(f"\nbench/{bench.__name__}.py", flush=True)
         code |= report(bench.measure())
     sys.exit(code)
