@@ -54,7 +54,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser; of the commands only the one in `argv` has its arguments."""
+    """The parser, with the command in `argv` alone, since each takes its time; with all of them, by name, where none or
+    a wrong one is named.
+    """
     parser = Parser(
         prog=PROGRAM,
         description="Record, replay and read what crosses a non-transparent bridge between virtual machines.",
@@ -64,8 +66,9 @@ def build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the Python traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = next((word for word in argv if not word.startswith("-")), None)
-    for name, text in COMMANDS.items():
-        sub = commands.add_parser(name, help=text)
+    alone = chosen in COMMANDS and not {"-h", "--help"} & set(argv[: list(argv).index(chosen)])
+    for name in [chosen] if alone and chosen else COMMANDS:
+        sub = commands.add_parser(name, help=COMMANDS[name])
         if name == chosen:
             module = import_module(f"{__package__}.commands.{name}")
             sub.description = f"{module.HELP}."

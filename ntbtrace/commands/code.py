@@ -26,7 +26,7 @@ def guests_code(trace: Trace, args: argparse.Namespace) -> "Iterator[Code | None
     """The code of a trace that was recorded with --guest-pc, for its expressions too; None for another one. Says on
     stderr, at the end, what was missing. Raises SetupError.
     """
-    if not any(trace.annotations.counts):
+    if not trace.others or not any(trace.annotations.counts):
         if args.symbols:
             raise SetupError(f"{trace.path} has no code of its guests: --symbols is for what `record --guest-pc` made")
         yield None

@@ -15,7 +15,7 @@ from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Event
 from ntbtrace.query import parse
 from ntbtrace.render import HEADING, Renderer
-from ntbtrace.trace import follow, open_trace
+from ntbtrace.trace import open_trace
 
 NAME = "show"
 HELP = "a trace in text, one decoded line an event; -f follows a running recording"
@@ -40,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         where = None if args.where is None else parse(args.where, trace.registers)
         events: Iterator[Event]
         if args.follow and not trace.closed:
+            from ntbtrace.trace import follow  # with the journal, which a closed trace does not need
+
             events = (event for event in follow(args.file, lambda: False) if event.seq >= first)
             events = events if where is None else filter(where.test, events)
         else:

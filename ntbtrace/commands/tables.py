@@ -2,8 +2,6 @@
 """Tables: for people aligned text, for programs JSON or CSV."""
 
 import argparse
-import csv
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,8 +27,12 @@ def form_arguments(parser: argparse.ArgumentParser) -> None:
 def show_table(table: Table, form: str | None) -> None:
     """Print the table as text (None), 'json' (a list of objects) or 'csv'."""
     if form == "json":
+        import json
+
         print(json.dumps([dict(zip(table.headings, row, strict=True)) for row in table.rows], indent=1))
     elif form == "csv":
+        import csv
+
         writer = csv.writer(sys.stdout)
         writer.writerow(table.headings)
         writer.writerows(table.rows)

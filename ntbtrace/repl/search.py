@@ -81,22 +81,19 @@ def find(session: "Session", wanted: Sequence[Breakpoint], say: "Say", *, forwar
             return []
         first, last = session.start, here - 1
     hits: list[Hit] = []
-    for one in _watched(wanted):
-        found = _change(session, one, first, last, say, forwards)
-        if found is not None:
-            hits = [found] if not hits or found.seq != hits[0].seq else [*hits, found]
-            first, last = (first, found.seq) if forwards else (found.seq, last)
     plain = [one for one in wanted if not one.stop.changes]
     tests = [(one, Test(session, one.stop.condition)) for one in plain]
     for event in _candidates(session, [one.stop for one in plain], first, last, say, forwards):
-        met = [Hit(one, event.seq) for one, test in tests if test(event)]
-        if met:
-            return [*(hit for hit in hits if hit.seq == event.seq), *met]
-    return hits
-
-
-def _watched(wanted: Sequence[Breakpoint]) -> Iterator[Breakpoint]:
-    return (one for one in wanted if one.stop.changes)
+        hits = [Hit(one, event.seq) for one, test in tests if test(event)]
+        if hits:
+            break
+    for one in wanted:  # up to there: these are slower
+        if hits:
+            first, last = (first, hits[0].seq) if forwards else (hits[0].seq, last)
+        found = _change(session, one, first, last, say, forwards)
+        if found is not None:
+            hits = [found, *(hit for hit in hits if hit.seq == found.seq)]
+    return sorted(hits, key=lambda hit: (not hit.breakpoint.number, hit.breakpoint.number))
 
 
 def _change(session: "Session", one: Breakpoint, first: int, last: int, say: "Say", forwards: bool) -> Hit | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, cached_property
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,8 +29,10 @@ from ntbtrace.trace.layout import (
     Encoding,
     FrameType,
 )  # fmt: skip
-from ntbtrace.trace.packing import Packer
 from ntbtrace.trace.summary import BlockInfo, Rows, encode_summary, summarize
+
+if TYPE_CHECKING:  # who reads packs nothing
+    from ntbtrace.trace.packing import Packer
 
 TELLING = ("kind", "cause")  # the columns that say which row is whose effect
 NO_CAUSE = -1  # in columns["cause"]
@@ -159,7 +161,7 @@ def encode_block(
     rows: Rows,
     payload: bytes | memoryview,
     snapshot: bytes,
-    packer: Packer,
+    packer: "Packer",
     pause: Callable[[], None] = lambda: None,
 ) -> tuple[BlockInfo, bytes]:
     """The frame of an EVENTS block. `rows`: at least one, of ROW_DTYPE. `pause` is called now and then."""
