@@ -24,6 +24,7 @@ run: $(VENV)/.installed
 	$(NTBTRACE) replay run.ntbt
 	@printf '%s\n' '' 'Next:' \
 	'  $(NTBTRACE) show run.ntbt | less                  every event, decoded' \
+	'  $(NTBTRACE) repl run.ntbt                         the debugger: forwards, backwards, and why' \
 	'  $(NTBTRACE) record --workload perf -o perf.ntbt   a copy through a memory window' \
 	'  make vm                                                 the same with two real Linux guests in QEMU (Debian)' \
 	'  docs/your-own-vms.md                                    your own virtual machines'
