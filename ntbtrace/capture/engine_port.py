@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """EnginePort: the door of a DMA engine, which also works when no guest asks: piece by piece, each a stimulus."""
 
-from time import sleep
 from typing import TYPE_CHECKING
 
 from device.plx.engine import PIECE_BYTES, Engine
 from device.plx.function import FUNCTION
 from ntbtrace.capture.port import Port
 from ntbtrace.event import Kind
+from ntbtrace.trace.pace import give_way
 
 if TYPE_CHECKING:
     from ntbtrace.capture.recorder import Recorder
-
-GIVE_WAY_S = 50e-6  # to the writer thread
 
 
 class EnginePort(Port):
@@ -45,7 +43,7 @@ class EnginePort(Port):
             return False
         recorder = self._recorder
         if recorder.writer.behind:
-            sleep(GIVE_WAY_S)
+            give_way()
             return True
         recorder.begin()
         self._engine.work(PIECE_BYTES)

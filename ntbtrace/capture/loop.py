@@ -3,10 +3,14 @@
 
 A handler is called when its file descriptor is readable and serves one access; a step (a guest inside this process)
 performs one access per turn. Workers (DMA engines) take turns: of all of them, one piece is done per turn, so that the
-guests wait for one piece at most. A handler or worker that raises ends what it stands for, never the loop.
+guests wait for one piece at most; after it the core is offered to who waits for it, which may be a guest with its next
+access: a loop that never rests would keep it for a slice of the scheduler's, 3 ms. A handler or worker that raises
+ends what it stands for, never the loop.
 """
 
 import contextlib
+import gc
+import os
 import select
 from collections import deque
 from collections.abc import Callable
@@ -60,6 +64,13 @@ class Loop:
 
     def run(self, until: Callable[[], bool], tick: Callable[[], None] = lambda: None, interval: float = 0.1) -> None:
         """Serve until `stop()`, or until `until()`, which is asked every `interval` seconds, after `tick()`."""
+        gc.freeze()  # what is there already need not be looked through while guests wait: that takes milliseconds
+        try:
+            self._run(until, tick, interval)
+        finally:
+            gc.unfreeze()
+
+    def _run(self, until: Callable[[], bool], tick: Callable[[], None], interval: float) -> None:
         self._stopped = until()
         handlers, poll = self._handlers, self._epoll.poll
         self._timer.start(interval)
@@ -73,7 +84,9 @@ class Loop:
                     entry[0]()
                 except Exception as error:  # whatever one peer provokes, the others go on
                     self._fail(fd, entry[1], error)
-            busy = self._work() if self._workers else False
+            busy = bool(self._workers) and self._work()
+            if busy:
+                os.sched_yield()
             if self._steps:
                 self._steps = [step for step in self._steps if step()]
             if self._due:

@@ -13,7 +13,7 @@ from ntbtrace.errors import TraceFormatError
 from ntbtrace.event import INLINE, Event
 from ntbtrace.trace import columns as codec
 from ntbtrace.trace.columns import Array
-from ntbtrace.trace.frame import Frame, encode_frame
+from ntbtrace.trace.frame import Encoded, Frame, encode_frame
 from ntbtrace.trace.guard import damaged, expand, reading
 from ntbtrace.trace.layout import (
     COLUMNS,
@@ -29,11 +29,13 @@ from ntbtrace.trace.layout import (
     Encoding,
     FrameType,
 )  # fmt: skip
+from ntbtrace.trace.pace import Pause, no_pause
 from ntbtrace.trace.summary import BlockInfo, Rows, encode_summary, summarize
 
 if TYPE_CHECKING:  # who reads packs nothing
     from ntbtrace.trace.packing import Packer
 
+FEW = 2048  # rows that are encoded without a pause, in less than a millisecond
 TELLING = ("kind", "cause")  # the columns that say which row is whose effect
 NO_CAUSE = -1  # in columns["cause"]
 _NAMES = tuple(name for name in Event._fields if name != "data")
@@ -162,14 +164,14 @@ def encode_block(
     payload: bytes | memoryview,
     snapshot: bytes,
     packer: "Packer",
-    pause: Callable[[], None] = lambda: None,
-) -> tuple[BlockInfo, bytes]:
-    """The frame of an EVENTS block. `rows`: at least one, of ROW_DTYPE. `pause` is called now and then."""
-    info = summarize(first_seq, rows)
-    pause()
+    pause: Pause = no_pause,
+) -> tuple[BlockInfo, Encoded]:
+    """The frame of an EVENTS block. `rows`: at least one, of ROW_DTYPE. `pause` is called about twice a millisecond."""
+    step = pause if len(rows) > FEW else no_pause
+    info = summarize(first_seq, rows, step)
     entries, stored = [], []
-    of = codec.causes(rows["kind"], rows["cause"])
-    packer.begin(pause)
+    of = codec.causes(rows["kind"], rows["cause"], step)
+    packer.begin(step)
     for name, number in COLUMNS.items():
         encoding, width, raw, compression, data = packer.column(name, rows[name], of)
         stored.append(data)
@@ -178,7 +180,8 @@ def encode_block(
         compression, data = packer.plain(plain)
         stored.append(data)
         entries.append(PART.pack(number, 0, 1, compression, len(data), len(plain)))
-    return info, encode_frame(FrameType.EVENTS, encode_summary(info), PARTS.pack(len(entries)), *entries, *stored)
+    parts = (PARTS.pack(len(entries)), *entries, *stored)
+    return info, encode_frame(FrameType.EVENTS, encode_summary(info), *parts, pause=pause)
 
 
 def decode_block(info: BlockInfo, frame: Frame, path: Path) -> Block:
@@ -196,7 +199,8 @@ def decode_block(info: BlockInfo, frame: Frame, path: Path) -> Block:
 
     @cache
     def causes() -> codec.Causes | None:
-        return codec.causes(*map(column, TELLING))
+        kinds, distances = map(column, TELLING)
+        return codec.causes(kinds, distances)
 
     def plain(number: int) -> bytes:
         _, _, compression, data, raw = parts[number]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ntbtrace.event import EFFECTS
 from ntbtrace.trace.layout import DICT_COUNT, MAX_DICT, Encoding
+from ntbtrace.trace.pace import Pause, no_pause
 
 Array = NDArray[Any]
 
@@ -40,12 +41,15 @@ class Causes(NamedTuple):
     owners: Array
 
 
-def causes(kinds: Array, distances: Array) -> Causes | None:
+def causes(kinds: Array, distances: Array, pause: Pause = no_pause) -> Causes | None:
     """From the columns kind and cause (seq - its seq, 0 for none); None where an effect's cause is not in the block."""
     effects = np.flatnonzero(IS_EFFECT[kinds])
+    pause()
     owners = effects - distances[effects].astype(np.int64)
+    pause()
     if len(effects) and (owners.min() < 0 or (owners >= effects).any() or IS_EFFECT[kinds[owners]].any()):
         return None
+    pause()
     return Causes(np.flatnonzero(~IS_EFFECT[kinds]), effects, owners)
 
 
@@ -57,21 +61,28 @@ def tried(name: str, of: Causes | None) -> tuple[Encoding, ...]:
     return encodings
 
 
-def encode(encoding: Encoding, column: Array, of: Causes | None) -> tuple[Encoding, int, bytes]:
+def encode(
+    encoding: Encoding, column: Array, of: Causes | None, pause: Pause = no_pause
+) -> tuple[Encoding, int, bytes]:
     """The encoding (without DICT, where the column has too many different items), the width of an item, raw bytes.
 
     `column`: at least one unsigned integer; for CONSTANT the one alone.
     """
     items = column
     if encoding & Encoding.CAUSED and of is not None:
-        items = np.concatenate((column[of.others], column[of.effects] - column[of.owners]))
+        own = column[of.others]
+        pause()
+        items = np.concatenate((own, column[of.effects] - column[of.owners]))
+        pause()
     if encoding & Encoding.DELTA:
         items = _zigzag(items)
+        pause()
     different = None
     if encoding & Encoding.DICT:
-        different, numbers = np.unique(items, return_inverse=True)
+        different, numbers = numbered(items, pause)
         if len(different) > MAX_DICT:
-            return encode(encoding & ~Encoding.DICT, column, of)
+            return encode(encoding & ~Encoding.DICT, column, of, pause)
+        pause()
     needed = int(items.max()).bit_length()
     width = next(width for width in _WIDTHS if needed <= 8 * width)
     if different is not None:
@@ -81,6 +92,18 @@ def encode(encoding: Encoding, column: Array, of: Causes | None) -> tuple[Encodi
     if encoding & Encoding.PLANES:
         items = items.view(np.uint8).reshape(-1, width).T
     return encoding, width, items.tobytes()
+
+
+def numbered(items: Array, pause: Pause) -> tuple[Array, Array]:
+    """The different items in order, and for each item its number among them: np.unique's inverse, in steps."""
+    order = items.argsort()
+    pause()
+    ordered = items[order]
+    first = np.append(True, ordered[1:] != ordered[:-1])
+    pause()
+    numbers = np.empty(len(items), np.int64)
+    numbers[order] = first.cumsum() - 1
+    return ordered[first], numbers
 
 
 def _number_type(count: int) -> str:
@@ -149,7 +172,11 @@ def _zigzag(column: Array) -> Array:
     steps = np.empty_like(wide)
     steps[0] = wide[0]
     np.subtract(wide[1:], wide[:-1], out=steps[1:])
-    return (steps << _ONE) ^ (np.uint64(0) - (steps >> _SIGN))
+    signs = steps >> _SIGN
+    np.subtract(np.uint64(0), signs, out=signs)
+    np.left_shift(steps, _ONE, out=steps)
+    np.bitwise_xor(steps, signs, out=steps)
+    return steps
 
 
 def _unzigzag(items: Array) -> Array:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from ntbtrace.trace.guard import checksum, damaged
 from ntbtrace.trace.layout import CRC, FRAME, FRAME_MAGIC
+from ntbtrace.trace.pace import PIECE, Pause, no_pause
+
+Encoded = bytes | bytearray
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,19 @@ class Annotation:
     body: bytes
 
 
-def encode_frame(kind: int, summary: bytes, *body: bytes) -> bytes:
+def encode_frame(kind: int, summary: bytes, *body: bytes, pause: Pause = no_pause) -> Encoded:
     length = FRAME.size + len(summary) + sum(map(len, body)) + CRC.size
-    head = FRAME.pack(FRAME_MAGIC, kind, 0, length, len(summary))
-    return b"".join((head, summary, *body, CRC.pack(checksum(head, summary, *body))))
+    frame, end, value = bytearray(length), 0, 0
+    for part in (FRAME.pack(FRAME_MAGIC, kind, 0, length, len(summary)), summary, *body):
+        for at in range(0, len(part), PIECE):
+            piece = memoryview(part)[at : at + PIECE]
+            frame[end : end + len(piece)] = piece
+            end += len(piece)
+            value = checksum(piece, before=value)
+            if len(piece) == PIECE:
+                pause()
+    CRC.pack_into(frame, end, value)
+    return frame
 
 
 def read_frame(path: Path, fd: int, offset: int, size: int) -> Frame | None:

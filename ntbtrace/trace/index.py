@@ -41,7 +41,7 @@ def encode_index(index: Index, offset: int) -> bytes:
     flags = (IndexFlag.CLOSED if index.closed else 0) | (IndexFlag.SALVAGED if index.salvaged else 0)
     frame = encode_frame(FrameType.INDEX, INDEX.pack(flags, len(entries), index.lost), *entries)
     place = TAIL_PLACE.pack(offset, len(frame))
-    return frame + TAIL.pack(offset, len(frame), checksum(place), TAIL_MAGIC)
+    return bytes(frame) + TAIL.pack(offset, len(frame), checksum(place), TAIL_MAGIC)
 
 
 def decode_index(frame: Frame, path: Path) -> Index:

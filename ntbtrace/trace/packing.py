@@ -2,7 +2,7 @@
 """Packer: which encoding and codec a column gets. A recorder's learns what pays, so that most blocks try that alone:
 to try all of them costs as much as the guests' accesses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ntbtrace.trace.columns import Array, Causes, encode, tried
 from ntbtrace.trace.guard import compress
 from ntbtrace.trace.layout import Codec, Encoding
+from ntbtrace.trace.pace import Pause, no_pause
 
 LEARN = 16  # blocks: every so many, all that may pay is tried again,
 WORSE = 1.2  # and when a column takes so many times the bytes that it took then
@@ -41,9 +42,9 @@ class Packer:
         self._codecs, self._level, self._learn = codecs, level, learn
         self._known: dict[str, _Known] = {}
         self._blocks = 0
-        self._pause: Callable[[], None] = lambda: None
+        self._pause: Pause = no_pause
 
-    def begin(self, pause: Callable[[], None]) -> None:
+    def begin(self, pause: Pause) -> None:
         """A new block; `pause` is called now and then while it is packed."""
         self._pause = pause
         if self._blocks % self._learn == 0:
@@ -75,7 +76,7 @@ class Packer:
 
     def _pack(self, encoding: Encoding, column: Array, of: Causes | None, codecs: Sequence[Codec]) -> Packed:
         self._pause()
-        encoding, width, raw = encode(encoding, column, of)
+        encoding, width, raw = encode(encoding, column, of, self._pause)
         forms = (Packed(encoding, width, len(raw), codec, self._compress(raw, codec)) for codec in codecs)
         return min(forms, key=_cost)
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ntbtrace.errors import NtbTraceError
-from ntbtrace.trace.frame import Annotation, FrameInfo, encode_frame
+from ntbtrace.trace.frame import Annotation, Encoded, FrameInfo, encode_frame
 from ntbtrace.trace.index import Index, encode_index
+from ntbtrace.trace.pace import PIECE, give_way
 from ntbtrace.trace.summary import BlockInfo
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Sink:
         """Bytes so far."""
         return self._end
 
-    def block(self, info: BlockInfo, frame: bytes, block: "Callable[[], Block] | None" = None) -> None:
+    def block(self, info: BlockInfo, frame: Encoded, block: "Callable[[], Block] | None" = None) -> None:
         """Append the frame of a block. Raises OSError, and the file is as before. `block` makes what is in the frame,
         for a sink that looks at it.
         """
@@ -93,7 +94,7 @@ class Sink:
         """Blocks and annotations in the order of the file."""
         return sorted((*self.blocks, *self.others), key=lambda one: one.offset or 0)
 
-    def adopt(self, one: BlockInfo | FrameInfo, frame: bytes) -> None:
+    def adopt(self, one: BlockInfo | FrameInfo, frame: Encoded) -> None:
         """Append a frame of another trace as it is. Raises OSError, and the file is as before."""
         moved = replace(one, offset=self._end, length=len(frame))
         self._append(frame)
@@ -132,16 +133,18 @@ class Sink:
         self.path.unlink(missing_ok=True)
         self.close()
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: Encoded) -> None:
         if not os.fstat(self._fd).st_nlink:
             raise FileNotFoundError(errno.ENOENT, "it was removed")
         left = memoryview(data)
         at = self._end
         try:
             while left:
-                count = os.pwrite(self._fd, left, at)
+                count = os.pwrite(self._fd, left[:PIECE], at)
                 at += count
                 left = left[count:]
+                if left:
+                    give_way()
         except OSError:
             os.ftruncate(self._fd, self._end)
             raise

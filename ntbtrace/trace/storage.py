@@ -18,7 +18,7 @@ from typing import Protocol
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.query import Expression, columns, parse
 from ntbtrace.trace.block import Block
-from ntbtrace.trace.frame import Annotation, FrameInfo
+from ntbtrace.trace.frame import Annotation, Encoded, FrameInfo
 from ntbtrace.trace.header import Header
 from ntbtrace.trace.journal import journal_path
 from ntbtrace.trace.layout import FrameType
@@ -36,7 +36,7 @@ class Output(Protocol):
     @property
     def path(self) -> Path: ...
 
-    def block(self, info: BlockInfo, frame: bytes, block: Callable[[], Block]) -> None:
+    def block(self, info: BlockInfo, frame: Encoded, block: Callable[[], Block]) -> None:
         """Take the frame of a block; `block` makes what is in it. Raises OSError."""
 
     def annotate(self, note: Annotation) -> None:
@@ -123,7 +123,7 @@ class RotatingSink:
             raise
         return piece
 
-    def block(self, info: BlockInfo, frame: bytes, block: Callable[[], Block]) -> None:
+    def block(self, info: BlockInfo, frame: Encoded, block: Callable[[], Block]) -> None:
         if self._piece.blocks and self._piece.end + len(frame) > self._size:
             self._rotate()
         self._piece.block(info, frame)
@@ -211,11 +211,11 @@ class AroundSink(Sink):
     def __init__(self, path: Path, header: bytes, overwrite: bool, where: Expression, around: Around) -> None:
         super().__init__(path, header, overwrite)
         self._where, self._around = where, around
-        self._held: deque[tuple[BlockInfo, bytes, list[Annotation]]] = deque()
+        self._held: deque[tuple[BlockInfo, Encoded, list[Annotation]]] = deque()
         self._latest: list[Annotation] | None = None  # where those of the last block go; None: into the file
         self._until = -1  # seq up to which everything is kept
 
-    def block(self, info: BlockInfo, frame: bytes, block: Callable[[], Block] | None = None) -> None:
+    def block(self, info: BlockInfo, frame: Encoded, block: Callable[[], Block] | None = None) -> None:
         found: list[int] = []
         if block is not None and self._where.may_match(info):
             found = columns.select(self._where, block()).tolist()
@@ -235,7 +235,7 @@ class AroundSink(Sink):
         while self._held and self._held[0][0].last_seq < info.last_seq + 1 - self._around.before:
             self._held.popleft()
 
-    def _keep(self, info: BlockInfo, frame: bytes, notes: Sequence[Annotation]) -> None:
+    def _keep(self, info: BlockInfo, frame: Encoded, notes: Sequence[Annotation]) -> None:
         super().block(info, frame)
         for note in notes:
             super().annotate(note)

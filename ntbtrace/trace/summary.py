@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ntbtrace.event import NO_ENDPOINT
 from ntbtrace.trace.layout import ENTRY, KIND_COUNT, MAX_ROWS, MAX_SEQ, SUMMARY, Tag
+from ntbtrace.trace.pace import Pause, no_pause
 
 Rows = NDArray[np.void]
 
@@ -38,11 +39,14 @@ class BlockInfo:
         return frozenset(self.counts)
 
 
-def summarize(first_seq: int, rows: Rows) -> BlockInfo:
+def summarize(first_seq: int, rows: Rows, pause: Pause = no_pause) -> BlockInfo:
     """`rows`: at least one, of layout.ROW_DTYPE."""
     times, targets = rows["t"], np.sort(rows["target"])
+    pause()
     counts = np.bincount(rows["kind"])
+    pause()
     endpoints = np.flatnonzero(np.bincount(rows["endpoint"]))
+    pause()
     return BlockInfo(
         first_seq,
         len(rows),

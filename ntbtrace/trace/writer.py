@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from time import monotonic, sleep
+from time import monotonic
 
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import EFFECTS, INLINE, NO_BAR, NO_ENDPOINT, ROW, Event, Kind
@@ -17,24 +17,19 @@ from ntbtrace.trace.frame import Annotation
 from ntbtrace.trace.header import Header, encode_header
 from ntbtrace.trace.journal import Geometry, Half, create_journal, identity, journal_path
 from ntbtrace.trace.layout import MAX_DATA
+from ntbtrace.trace.pace import give_way
 from ntbtrace.trace.packing import recording
 from ntbtrace.trace.storage import WHOLE, Storage
 from ntbtrace.trace.summary import Rows
 
 ROWS = 32768  # of a half: the most that a block holds
 EFFECT_ROWS = 1024  # that one stimulus may have
-PAYLOAD = 4 << 20  # bytes of a half
+PAYLOAD = 1 << 20  # bytes of a half: compressing them, which is done in one step, takes up to 1.3 ms
 PAYLOAD_ROOM = 256 << 10  # bytes that one stimulus with its effects may have
 MIN_SNAPSHOT = 64 << 10  # bytes set aside for a snapshot; four times the first one if that is more
 OLD_S = 10.0  # rows older than this become a block
 
 _SIZE = ROW.size
-_GIVE_WAY_S = 50e-6
-
-
-def _give_way() -> None:
-    """Let the recording thread run: without a real pause, this one keeps the interpreter for up to 5 ms."""
-    sleep(_GIVE_WAY_S)
 
 
 class TraceWriter:
@@ -250,7 +245,7 @@ class TraceWriter:
             if self.error is None:
                 try:
                     rows, payload = half.array(count), half.payload[:payload_used]
-                    info, frame = encode_block(half.first_seq, rows, payload, half.snapshot, packer, _give_way)
+                    info, frame = encode_block(half.first_seq, rows, payload, half.snapshot, packer, give_way)
                     block = partial(block_of_rows, info, rows, payload, half.snapshot, self.path)
                     self._sink.block(info, frame, block)
                     for note in self._annotations(half.first_seq, rows):

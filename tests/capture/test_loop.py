@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The loop: one access a turn for everybody, and nobody ends it but `stop` and `until`."""
 
+import gc
 import os
 from time import monotonic
+
+import pytest
 
 from ntbtrace.capture.loop import Loop
 
@@ -117,6 +120,27 @@ def test_a_busy_worker_is_not_kept_waiting_and_an_idle_one_not_asked_for_ever() 
     loop.run(lambda: len(asked) >= 1000, interval=0.05)
     assert monotonic() - start < 5
     assert len(asked) < 1010
+
+
+def test_after_each_piece_of_work_the_core_is_offered_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, order = Loop(), []
+    monkeypatch.setattr("os.sched_yield", lambda: order.append("yield"))
+
+    def worker() -> bool:
+        order.append("piece")
+        return order.count("piece") < 3 or loop.stop() or False
+
+    loop.add_worker(worker, pytest.fail)
+    loop.run(lambda: False)
+    assert order == ["piece", "yield"] * 2 + ["piece"]
+
+
+def test_what_was_there_before_is_not_searched_for_garbage_while_guests_wait() -> None:
+    loop, frozen = Loop(), []
+    loop.idle(lambda: frozen.append(gc.get_freeze_count()) or loop.stop() or False)  # type: ignore[func-returns-value]
+    loop.run(lambda: False)
+    assert frozen[0] > 0
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_worker_that_raises_is_removed() -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ntbtrace.event import NO_ENDPOINT, ROW, Event, Kind
 from ntbtrace.trace import FORMAT_VERSION, Block, TraceWriter, open_trace
-from ntbtrace.trace.layout import COLUMNS, ROW_DTYPE
+from ntbtrace.trace.layout import COLUMNS, MAX_DATA, ROW_DTYPE
+from ntbtrace.trace.writer import PAYLOAD, PAYLOAD_ROOM
 from tests.trace.making import (
     REGISTERS,
     ROWS,
@@ -129,12 +130,13 @@ def test_much_data_makes_new_blocks(tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     groups = []
     for i in range(50):
-        big = random.bytes(128 << 10)
+        big = random.bytes(MAX_DATA)
         groups.append([Event(0, i, Kind.CONSOLE, 0, 0xFF, 0, len(big), 0, 0, 0, None, big)])
     events = number(groups)
     with open_trace(write(tmp_path / "big.ntbt", events)) as trace:
         assert list(trace) == events
-        assert len(trace.blocks) == 2
+        full = (PAYLOAD - PAYLOAD_ROOM) // MAX_DATA + 1
+        assert [block.count for block in trace.blocks] == [full] * (50 // full) + [50 % full]
 
 
 def test_a_row_of_numpy_is_a_row_of_struct() -> None:
