@@ -32,12 +32,13 @@ MOST_LATE_MS = 2
 PROFILE = Profile.from_mapping({"port": [{"number": n, "partition": n // 2, "dma": True} for n in (0, 2)]})
 RAM_BYTES, RING, FROM, TO = 64 << 20, 0x10_0000, 0x20_0000, 0x120_0000
 NOISE, NOISE_BYTES = 0x200_0000, 16 << 20  # random: no two pieces of it are the same
-ENTRIES, VALID, NOWHERE, BAR0 = 2048, 1 << 31, 0xDEAD_0000, 0xFD00_0000
+ENTRIES, VALID, INTERRUPT, NOWHERE, BAR0 = 2048, 1 << 31, 1 << 30, 0xDEAD_0000, 0xFD00_0000
 START = 0x174C  # of CTRL: as plx_dma.c starts it
 LARGEST = (1 << 27) - 1
-RINGS = {  # what stands in every descriptor: size, from (NOISE: each its own part of it), to
+RINGS = {  # what stands in every descriptor: flags and size, from (NOISE: each its own part of it), to
     "copies of 1 MiB": (1 << 20, FROM, TO),
     "copies of random bytes": (1 << 20, NOISE, TO),
+    "copies of 4 KiB with an interrupt each": (INTERRUPT | 4 << 10, FROM, TO),
     "copies of 128 MiB out of less memory": (LARGEST, FROM, TO),
     "sizes of zero": (0, FROM, TO),
     "from nowhere": (1 << 20, NOWHERE, TO),
