@@ -13,7 +13,7 @@ from ntbtrace.errors import TraceFormatError
 from ntbtrace.trace.layout import Codec
 from ntbtrace.trace.pace import Pause, no_pause
 
-PIECE = 8 << 10  # bytes between pauses: about a tenth of a millisecond of zlib's
+DEFLATED = 8 << 10  # bytes between pauses: about a tenth of a millisecond of zlib's
 
 _DAMAGE = (
     StructError, lz4.block.LZ4BlockError, zlib.error, ValueError, TypeError, KeyError, IndexError, AttributeError,
@@ -51,8 +51,8 @@ def compress(
     if codec == Codec.DEFLATE:
         view, deflate = memoryview(raw), zlib.compressobj(level)
         pieces = []
-        for at in range(0, len(view), PIECE):
-            pieces.append(deflate.compress(view[at : at + PIECE]))
+        for at in range(0, len(view), DEFLATED):
+            pieces.append(deflate.compress(view[at : at + DEFLATED]))
             pause()
         stored = b"".join((*pieces, deflate.flush()))
     else:
