@@ -35,6 +35,8 @@ from ntbtrace.trace.layout import (
 )  # fmt: skip
 from ntbtrace.trace.summary import Rows
 
+TRIES = 20  # of reading both halves before either is given to other rows
+
 
 def journal_path(path: Path) -> Path:
     return path.with_name(path.name + ".journal")
@@ -158,8 +160,9 @@ def has_journal(path: Path, ident: bytes) -> bool:
 def read_journal(path: Path, ident: bytes) -> list[Kept]:
     """What the journal of the trace at `path` holds, in order of seq.
 
-    Nothing if there is none, or if it belongs to another recording than `ident`. The recording may
-    be running: then a half that is given to other rows meanwhile is left out.
+    Nothing if there is none, or if it belongs to another recording than `ident`. The recording may be running: both
+    halves are of one moment, or rows between them would seem to be missing. Nothing, too, if they change hands again
+    and again: what was in them is in the file then.
     """
     try:
         fd = os.open(journal_path(path), os.O_RDONLY | os.O_CLOEXEC)
@@ -169,10 +172,19 @@ def read_journal(path: Path, ident: bytes) -> list[Kept]:
         geometry = _geometry(os.pread(fd, JOURNAL.size + CRC.size, 0), ident, os.fstat(fd).st_size)
         if geometry is None:
             return []
-        found = [_read_half(fd, geometry, number) for number in (0, 1)]
+        for _ in range(TRIES):
+            heads = _heads(fd, geometry)
+            found = [_read_half(fd, geometry, number, head) for number, head in enumerate(heads)]
+            if _heads(fd, geometry) == heads:
+                return sorted((kept for kept in found if kept is not None), key=lambda kept: kept.first_seq)
     finally:
         os.close(fd)
-    return sorted((kept for kept in found if kept is not None), key=lambda kept: kept.first_seq)
+    return []
+
+
+def _heads(fd: int, geometry: Geometry) -> list[bytes]:
+    """Of the halves: what they are used for at this moment."""
+    return [os.pread(fd, HALF.size + CRC.size, geometry.base(number)) for number in (0, 1)]
 
 
 def _geometry(head: bytes, ident: bytes, size: int) -> Geometry | None:
@@ -187,9 +199,8 @@ def _geometry(head: bytes, ident: bytes, size: int) -> Geometry | None:
     return geometry if geometry.base(2) <= size else None
 
 
-def _read_half(fd: int, geometry: Geometry, number: int) -> Kept | None:
+def _read_half(fd: int, geometry: Geometry, number: int, head: bytes) -> Kept | None:
     base = geometry.base(number)
-    head = os.pread(fd, HALF.size + CRC.size, base)
     magic, first_seq, length = HALF.unpack(head[: HALF.size])
     if magic != HALF_MAGIC or length > geometry.snapshot or first_seq > MAX_SEQ:
         return None
@@ -211,8 +222,6 @@ def _read_half(fd: int, geometry: Geometry, number: int) -> Kept | None:
     payload = b""
     if long.any():
         payload = os.pread(fd, int((place[: len(long)] + size[: len(long)])[long].max()), base + geometry.payload_at)
-    if os.pread(fd, len(head), base) != head:
-        return None
     return Kept(first_seq, rows, payload, snapshot)
 
 

@@ -6,15 +6,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ntbtrace.errors import NtbTraceError, TraceFormatError
-from ntbtrace.event import Event
-from ntbtrace.trace import follow, open_trace
-from tests.trace.making import small_writer, traffic, write
+from ntbtrace.event import ROW, Event
+from ntbtrace.trace import follow, journal, open_trace
+from ntbtrace.trace.layout import CRC, HALF
+from ntbtrace.trace.summary import BlockInfo
+from tests.trace.making import ROWS, small_writer, traffic, write
 
 COUNT = 20_000
 TIMEOUT_S = 60
@@ -104,6 +107,54 @@ def test_a_closed_one(tmp_path: Path) -> None:
     events = list(traffic(500))
     path = write(tmp_path / "a.ntbt", events)
     assert list(follow(path, lambda: False)) == events
+
+
+def test_halves_that_change_hands_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has read the one half sees rows in the other that came two halves later, while those between are nowhere."""
+    writer = small_writer(tmp_path / "a.ntbt")
+    wanted = list(traffic(4 * ROWS))
+    held, go_on = 2, threading.Event()  # the block with the rows between
+    real_block, real_read = writer._sink.block, journal._read_half
+
+    def block(info: BlockInfo, *rest: Any) -> None:
+        if info.first_seq == wanted_blocks[held]:
+            go_on.wait(TIMEOUT_S)
+        real_block(info, *rest)
+
+    def append(count: int) -> None:
+        for event in wanted[writer.first_seq + writer.pos // ROW.size :][:count]:
+            writer.append(event)
+
+    def read_half(fd: int, geometry: journal.Geometry, number: int, *rest: Any) -> journal.Kept | None:
+        kept = real_read(fd, geometry, number, *rest)
+        if number == 0 and writer.first_seq < wanted_blocks[held]:
+            append(2 * ROWS)
+        return kept
+
+    with open_trace(write(tmp_path / "whole.ntbt", wanted)) as trace:
+        wanted_blocks = [one.first_seq for one in trace.blocks]
+    monkeypatch.setattr(writer._sink, "block", block)
+    append(ROWS)
+    assert wanted_blocks[1] <= writer.first_seq < wanted_blocks[held]
+    monkeypatch.setattr(journal, "_read_half", read_half)
+    got = list(follow(writer.path, lambda: True))
+    assert writer.first_seq > wanted_blocks[held]
+    assert got == wanted[: len(got)]
+    assert len(got) == writer.first_seq + writer.pos // ROW.size
+    go_on.set()
+    writer.close()
+
+
+def test_halves_that_never_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = small_writer(tmp_path / "a.ntbt")
+    for event in traffic(10):
+        writer.append(event)
+    heads = count()
+    monkeypatch.setattr(journal, "_heads", lambda fd, geometry: [next(heads).to_bytes(HALF.size + CRC.size)] * 2)
+    assert list(follow(writer.path, lambda: True)) == []
+    monkeypatch.undo()
+    assert list(follow(writer.path, lambda: True)) == list(traffic(10))
+    writer.close()
 
 
 def test_each_row_as_soon_as_it_is_there(tmp_path: Path) -> None:
