@@ -35,7 +35,6 @@ from ntbtrace.trace.summary import BlockInfo, Rows, encode_summary, summarize
 if TYPE_CHECKING:  # who reads packs nothing
     from ntbtrace.trace.packing import Packer
 
-FEW = 2048  # rows that are encoded without a pause, in less than a millisecond
 TELLING = ("kind", "cause")  # the columns that say which row is whose effect
 NO_CAUSE = -1  # in columns["cause"]
 _NAMES = tuple(name for name in Event._fields if name != "data")
@@ -166,12 +165,11 @@ def encode_block(
     packer: "Packer",
     pause: Pause = no_pause,
 ) -> tuple[BlockInfo, Encoded]:
-    """The frame of an EVENTS block. `rows`: at least one, of ROW_DTYPE. `pause` is called about twice a millisecond."""
-    step = pause if len(rows) > FEW else no_pause
-    info = summarize(first_seq, rows, step)
+    """The frame of an EVENTS block. `rows`: at least one, of ROW_DTYPE. `pause` is called after each step."""
+    info = summarize(first_seq, rows, pause)
     entries, stored = [], []
-    of = codec.causes(rows["kind"], rows["cause"], step)
-    packer.begin(step)
+    of = codec.causes(rows["kind"], rows["cause"], pause)
+    packer.begin(pause)
     for name, number in COLUMNS.items():
         encoding, width, raw, compression, data = packer.column(name, rows[name], of)
         stored.append(data)

@@ -51,8 +51,7 @@ def encode_frame(kind: int, summary: bytes, *body: bytes, pause: Pause = no_paus
             frame[end : end + len(piece)] = piece
             end += len(piece)
             value = checksum(piece, before=value)
-            if len(piece) == PIECE:
-                pause()
+            pause()
     CRC.pack_into(frame, end, value)
     return frame
 

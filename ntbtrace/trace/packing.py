@@ -45,7 +45,7 @@ class Packer:
         self._pause: Pause = no_pause
 
     def begin(self, pause: Pause) -> None:
-        """A new block; `pause` is called now and then while it is packed."""
+        """A new block; `pause` is called after each step of its packing."""
         self._pause = pause
         if self._blocks % self._learn == 0:
             self._known.clear()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.trace.frame import Annotation, Encoded, FrameInfo, encode_frame
 from ntbtrace.trace.index import Index, encode_index
-from ntbtrace.trace.pace import PIECE, give_way
+from ntbtrace.trace.pace import PIECE, Pace
 from ntbtrace.trace.summary import BlockInfo
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Sink:
             raise NtbTraceError(f"cannot create {path}: {error.strerror}") from error
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         self._end = 0
+        self._pace = Pace()
         try:
             self._append(header)
         except OSError as error:
@@ -143,8 +144,7 @@ class Sink:
                 count = os.pwrite(self._fd, left[:PIECE], at)
                 at += count
                 left = left[count:]
-                if left:
-                    give_way()
+                self._pace()
         except OSError:
             os.ftruncate(self._fd, self._end)
             raise

@@ -17,7 +17,7 @@ from ntbtrace.trace.frame import Annotation
 from ntbtrace.trace.header import Header, encode_header
 from ntbtrace.trace.journal import Geometry, Half, create_journal, identity, journal_path
 from ntbtrace.trace.layout import MAX_DATA
-from ntbtrace.trace.pace import give_way
+from ntbtrace.trace.pace import Pace
 from ntbtrace.trace.packing import recording
 from ntbtrace.trace.storage import WHOLE, Storage
 from ntbtrace.trace.summary import Rows
@@ -239,13 +239,13 @@ class TraceWriter:
     # The writer thread
 
     def _write(self) -> None:
-        packer = recording()
+        packer, pace = recording(), Pace()
         while (job := self._sealed.get()) is not None:
             half, count, payload_used = job
             if self.error is None:
                 try:
                     rows, payload = half.array(count), half.payload[:payload_used]
-                    info, frame = encode_block(half.first_seq, rows, payload, half.snapshot, packer, give_way)
+                    info, frame = encode_block(half.first_seq, rows, payload, half.snapshot, packer, pace)
                     block = partial(block_of_rows, info, rows, payload, half.snapshot, self.path)
                     self._sink.block(info, frame, block)
                     for note in self._annotations(half.first_seq, rows):

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ntbtrace.event import Kind
-from ntbtrace.trace import columns, sink
-from ntbtrace.trace.block import FEW, encode_block
+from ntbtrace.trace import columns, pace
+from ntbtrace.trace.block import encode_block
 from ntbtrace.trace.frame import encode_frame
 from ntbtrace.trace.layout import COLUMNS, ROW_DTYPE
-from ntbtrace.trace.pace import PIECE
+from ntbtrace.trace.pace import PIECE, REST_S, WORK_S, Pace
 from ntbtrace.trace.packing import recording
 from ntbtrace.trace.sink import Sink
 from ntbtrace.trace.summary import Rows
 
+ROWS = 2000
 STEPS_OF_A_COLUMN = 2  # at least, where all rows are not the same
 
 
@@ -40,32 +41,41 @@ def encoded(count: int, payload: bytes = b"") -> tuple[bytes, int]:
 
 
 def test_many_rows_are_made_in_many_steps() -> None:
-    frame, pauses = encoded(FEW + 1)
+    frame, pauses = encoded(ROWS)
     assert pauses > STEPS_OF_A_COLUMN * len(COLUMNS)
-    assert frame == bytes(encode_block(0, rows(FEW + 1), b"", b"", recording())[1])
-
-
-def test_a_few_rows_are_one_step() -> None:
-    assert encoded(FEW)[1] == 0
+    assert frame == bytes(encode_block(0, rows(ROWS), b"", b"", recording())[1])
 
 
 def test_much_payload_is_copied_in_pieces() -> None:
-    assert encoded(1, os.urandom(3 * PIECE + 1))[1] == 3
+    assert encoded(1, os.urandom(3 * PIECE))[1] == encoded(1, bytes(1))[1] + 2
     pauses: list[None] = []
-    parts = (os.urandom(PIECE), b"behind", os.urandom(2 * PIECE))
+    parts = (os.urandom(PIECE), b"behind", os.urandom(2 * PIECE + 1))
     frame = encode_frame(1, b"summary", *parts, pause=lambda: pauses.append(None))
-    assert len(pauses) == 3
+    assert len(pauses) == 2 + 1 + 1 + 3
     assert b"".join(parts) in frame
 
 
 def test_much_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[None] = []
-    monkeypatch.setattr(sink, "give_way", lambda: pauses.append(None))
+    written: list[int] = []
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: (written.append(len(data)), real(fd, data, at))[1])
     header = os.urandom(2 * PIECE + 1)
     made = Sink(tmp_path / "a.ntbt", header, overwrite=False)
     made.close()
     assert (tmp_path / "a.ntbt").read_bytes() == header
-    assert len(pauses) == 2
+    assert written == [PIECE, PIECE, 1]
+
+
+def test_a_rest_is_due_after_some_work_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, rests = [0.0], []
+    monkeypatch.setattr(pace, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(pace, "sleep", rests.append)
+    steps = Pace()
+    for worked, expected in ((WORK_S / 2, 0), (WORK_S / 2, 1), (WORK_S / 4, 1), (9 * WORK_S, 2)):
+        clock[0] += worked
+        steps()
+        assert len(rests) == expected
+    assert set(rests) == {REST_S}
 
 
 @given(arrays(np.uint64, st.integers(1, 200), elements=st.integers(0, 20) | st.integers(0, 2**64 - 1)))

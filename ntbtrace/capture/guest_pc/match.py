@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ntbtrace.capture.guest_pc.stream import FRAMES, RECORD, Records
 from ntbtrace.event import Kind
+from ntbtrace.trace.pace import Pace, Pause, no_pause
 from ntbtrace.trace.sites import UNKNOWN, Chain, Sites, Via
 from ntbtrace.trace.summary import Rows
 
@@ -27,7 +28,7 @@ Keys = NDArray[np.uint64]
 BarSize = Callable[[int], int]
 
 
-def align(wanted: Keys, given: Keys) -> tuple[NDArray[np.int64], int]:
+def align(wanted: Keys, given: Keys, pause: Pause = no_pause) -> tuple[NDArray[np.int64], int]:
     """For each of `wanted` the place in `given` of what fits it, -1 for none; and how many of `given` are done with."""
     found = np.full(len(wanted), -1, np.int64)
     i = j = 0
@@ -36,7 +37,7 @@ def align(wanted: Keys, given: Keys) -> tuple[NDArray[np.int64], int]:
         found[i : i + same] = np.arange(j, j + same)
         i, j = i + same, j + same
         if i < len(wanted) and j < len(given):
-            skip = _next_fit(wanted, i, given, j)
+            skip = _next_fit(wanted, i, given, j, pause)
             if skip is None:
                 return found, len(given)
             i, j = i + skip[0], j + skip[1]
@@ -49,9 +50,10 @@ def _run(wanted: Keys, i: int, given: Keys, j: int, most: int) -> int:
     return int(differ[0]) if len(differ) else most
 
 
-def _next_fit(wanted: Keys, i: int, given: Keys, j: int) -> tuple[int, int] | None:
+def _next_fit(wanted: Keys, i: int, given: Keys, j: int, pause: Pause) -> tuple[int, int] | None:
     """How many of both to pass over, as few as can be."""
     for total in range(1, WINDOW):
+        pause()
         for skipped in range(total + 1):
             a, b = i + skipped, j + total - skipped
             most = min(CONFIRM, len(wanted) - a, len(given) - b)
@@ -68,6 +70,7 @@ class Matcher:
         self._bases: dict[tuple[int, int], int] = {}  # by endpoint and BAR, as the guest wrote them last
         self._stood: set[tuple[int, int, int]] = set()  # endpoint, BAR and address: where they were in this block
         self._pending: Records = np.empty(0, RECORD)
+        self._pace = Pace()
 
     def sites(self, rows: Rows, more: Callable[[], Records]) -> Sites | None:
         """The code of this guest's accesses among `rows`, a block's; None if there are no accesses. `more` gives the
@@ -81,13 +84,16 @@ class Matcher:
         while True:
             new = more()
             records = np.concatenate((records, self._ours(new)))
+            self._pace()
             if not len(new) or len(records) >= len(where):
                 break
-        found, done = align(wanted, _record_keys(records))
+        found, done = align(wanted, _record_keys(records), self._pace)
         self._pending = records[done:]
         known = found >= 0
         numbers = np.zeros(len(where), np.int64)
-        chains, numbers[known] = _chains(records[found[known]])
+        matched = records[found[known]]
+        self._pace()
+        chains, numbers[known] = _chains(matched, self._pace)
         return Sites(where, numbers, chains)
 
     def _keys(self, rows: Rows, where: NDArray[np.intp]) -> Keys:
@@ -130,13 +136,16 @@ def _record_keys(records: Records) -> Keys:
 _WEIGHTS = np.random.default_rng(1).integers(1, 1 << 63, FRAMES, np.uint64) | np.uint64(1)
 
 
-def _chains(records: Records) -> tuple[list[Chain], NDArray[np.int64]]:
+def _chains(records: Records, pause: Pause) -> tuple[list[Chain], NDArray[np.int64]]:
     """The different chains, from 1, behind UNKNOWN; and each record's."""
     depths = np.minimum(records["depth"], FRAMES)
     frames = np.where(np.arange(FRAMES) < depths[:, None], records["frames"], np.uint64(0))
+    pause()
     hashes = (frames * _WEIGHTS).sum(axis=1, dtype=np.uint64) + depths
+    pause()
     _, first, numbers = np.unique(hashes, return_index=True, return_inverse=True)
     numbers = numbers.reshape(-1)
+    pause()
     if len(first) and not (frames == frames[first][numbers]).all():  # two chains with one hash
         _, first, numbers = np.unique(frames, axis=0, return_index=True, return_inverse=True)
         numbers = numbers.reshape(-1)
