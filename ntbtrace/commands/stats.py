@@ -8,9 +8,9 @@ from pathlib import Path
 from ntbtrace.commands.code import code_arguments, guests_code
 from ntbtrace.commands.counting import Group, Tally, accesses_by, count_groups, events_by, register_lines
 from ntbtrace.commands.grouping import count_by, count_functions
-from ntbtrace.commands.tables import form_arguments, show_table
+from ntbtrace.commands.tables import Table, form_arguments, show_table
 from ntbtrace.commands.timing import latencies, polling
-from ntbtrace.commands.unknown import unknown_accesses
+from ntbtrace.commands.unknown import Place, unknown_accesses
 from ntbtrace.decode import READS, WRITES
 from ntbtrace.event import Kind, Status, function_of, port_name
 from ntbtrace.query import Expression, parse
@@ -51,12 +51,14 @@ def run(args: argparse.Namespace) -> int:
             table = latencies(trace, where)
         elif args.polling:
             table = polling(trace, where)
+        elif args.unknown and args.form:
+            table = _unknown_table(trace, where)
         elif args.form:
             table = count_by(trace, DEFAULT_BY, where)
         if table is not None:
             show_table(table, args.form)
             return 0
-        for line in _unknown(trace) if args.unknown else _stats(trace, where):
+        for line in _unknown(trace, where) if args.unknown else _stats(trace, where):
             print(line)
     return 0
 
@@ -128,8 +130,14 @@ def _verb(kind: int) -> str:
     return "read" if kind in READS else "write" if kind in WRITES else kind_name(kind)
 
 
-def _unknown(trace: Trace) -> Iterator[str]:
+def _unknown(trace: Trace, where: Expression | None) -> Iterator[str]:
     yield f"{'port':<5} {'space':<7} {'offset':<8} {'reads':>10} {'writes':>10}"
-    for (port, space, offset), (reads, writes) in unknown_accesses(trace).items():
+    for (port, space, offset), (reads, writes) in unknown_accesses(trace, where).items():
         at = "any" if offset is None else f"{offset:#x}"
         yield f"{port:<5} {space:<7} {at:<8} {reads.events:>10,} {writes.events:>10,}"
+
+
+def _unknown_table(trace: Trace, where: Expression | None) -> Table:
+    found = unknown_accesses(trace, where)
+    rows = [(*place, reads.events, writes.events) for place, (reads, writes) in found.items()]
+    return Table("unknown", (*Place._fields, "reads", "writes"), rows)

@@ -14,6 +14,8 @@ import numpy as np
 from ntbtrace.commands.counting import Accesses, Tally, add_access
 from ntbtrace.decode import READS, REGISTER_BYTES, WRITES
 from ntbtrace.event import ACCESSES, INLINE, Inject, Kind, Status, function_of, port_name, port_of
+from ntbtrace.query import Expression
+from ntbtrace.query.columns import select
 from ntbtrace.trace import Trace
 from ntbtrace.trace.guard import reading
 from ntbtrace.trace.layout import HEADER
@@ -68,14 +70,15 @@ class Pair:
     def follow(self, row: Row) -> None:
         """Take in what the event does to the address register."""
         port = port_of(row.endpoint)
-        if row.kind in READS:
+        if row.kind in READS or row.status == Status.DISABLED:
             return
         if row.kind == Kind.INJECT and row.bar == Inject.POKE:
             if row.target & _ID_MASK == self.id:
                 self.held[row.target >> _OWNER_SHIFT] = row.value & self.stored
             return
         if row.kind not in WRITES:
-            self.held[port] = 0  # a reset
+            if not function_of(row.endpoint):
+                self.held[port] = 0  # a reset
             return
         shift = row.offset - self.address
         if not row.in_registers or not -row.size < shift < REGISTER_BYTES:
@@ -96,14 +99,14 @@ class Pair:
         return None
 
 
-def unknown_accesses(trace: Trace) -> dict[Place, Accesses]:
-    """Reads and writes by place, in order of the first one."""
+def unknown_accesses(trace: Trace, where: Expression | None = None) -> dict[Place, Accesses]:
+    """Reads and writes (for which `where` is true) by place, in order of the first one."""
     pairs = _pairs(trace)
     found: dict[Place, Accesses] = {}
-    for row in _rows(trace, pairs):
+    for row, chosen in _rows(trace, pairs, where):
         for pair in pairs:
             pair.follow(row)
-        if row.status == Status.UNKNOWN and row.kind in ACCESSES:
+        if chosen and row.status == Status.UNKNOWN and row.kind in ACCESSES:
             place = next(filter(None, (pair.place(row) for pair in pairs)), None) or _place(row)
             add_access(found, place, row.kind, Tally(1, row.size))
     return found
@@ -123,11 +126,12 @@ def _place(row: Row) -> Place:
     return Place(port, f"BAR{row.bar}", None if row.bar else row.offset)
 
 
-def _rows(trace: Trace, pairs: list[Pair]) -> Iterator[Row]:
-    """Unknown accesses, and what may change an address register."""
+def _rows(trace: Trace, pairs: list[Pair], where: Expression | None) -> Iterator[tuple[Row, bool]]:
+    """Unknown accesses, and what may change an address register; and whether `where` is true of it."""
     ids = [pair.id for pair in pairs]
-    for index in range(len(trace.blocks)):
-        columns = trace.block(index).columns
+    for index, info in enumerate(trace.blocks):
+        block = trace.block(index)
+        columns = block.columns
         kind, offset, target = columns["kind"], columns["offset"].astype(np.int64), columns["target"]
         wanted = (columns["status"] == Status.UNKNOWN) & np.isin(kind, list(ACCESSES)) | np.isin(kind, _RESETS)
         wanted |= (kind == Kind.INJECT) & np.isin(columns["bar"], (Inject.HOT_RESET, Inject.POKE))
@@ -135,4 +139,8 @@ def _rows(trace: Trace, pairs: list[Pair]) -> Iterator[Row]:
         for pair in pairs:
             written |= (offset > pair.address - 8) & (offset < pair.address + REGISTER_BYTES)
         wanted |= np.isin(kind, list(WRITES)) & written
-        yield from map(Row, *(columns[name][wanted].tolist() for name in Row._fields))
+        chosen = np.full(info.count, where is None)
+        if where is not None and where.may_match(info):
+            chosen[select(where, block)] = True
+        rows = map(Row, *(columns[name][wanted].tolist() for name in Row._fields))
+        yield from zip(rows, chosen[wanted].tolist(), strict=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`ntbtrace stats`: counts that agree with the events; the closed window of stock ntb_perf; what does not exist."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,14 @@ import pytest
 
 from device.host import Inject
 from device.idt.maps import NT
+from device.profile import DEFAULT, Profile
 from ntbtrace import cli
 from ntbtrace.capture.recorder import Recorder
 from ntbtrace.decode import READS, WRITES
-from ntbtrace.event import Kind, Status, port_name, port_of
+from ntbtrace.event import IrqMode, Kind, Status, port_name, port_of
 from ntbtrace.render import kind_name, status_name
 from ntbtrace.trace import open_trace
+from tests.device.making import ENGINES
 from tests.support import events, random_accesses, recorder, rewrite, simulate
 
 TRACES = Path(__file__).parents[2] / "traces"
@@ -87,8 +90,8 @@ def test_stock_perf_meets_a_closed_window(capsys: pytest.CaptureFixture[str]) ->
     assert not any("closed" in line for line in stats(capsys, TRACES / "perf-fixed.ntbt"))
 
 
-def record(path: Path, go: Callable[[Recorder], None]) -> Path:
-    trace = recorder(path)
+def record(path: Path, go: Callable[[Recorder], None], profile: Profile = DEFAULT) -> Path:
+    trace = recorder(path, profile=profile)
     go(trace)
     trace.close()
     return path
@@ -145,6 +148,50 @@ def test_unknown_places(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
         ["0", "global", "0x3f200", "1", "1"], ["0", "global", "0x3f204", "1", "0"],
         ["2", "global", "0x3f300", "1", "0"], ["2", "config", "0x800", "1", "0"],
     ]  # fmt: skip
+
+
+def test_unknown_places_of_some_events_and_for_programs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def go(trace: Recorder) -> None:
+        for number in (0, 2):
+            port = trace.port(number)
+            port.cfg_write(0x4, 2, 2)
+            port.bar_write(0, GASAADDR, 4, 0x3F200)
+            trace.writer.roll()
+            port.bar_read(0, GASADATA, 4)
+            port.bar_write(5, 0x10, 4, number)
+
+    path = record(tmp_path / "run.ntbt", go)
+    found = [["2", "global", "0x3f200", "1", "0"], ["2", "BAR5", "any", "0", "1"]]
+    assert cells(stats(capsys, "--unknown", path, "--where", "port == 2")[1:]) == found
+    assert cells(stats(capsys, "--unknown", path, "--where", "port == 2 and kind == mmio_read")[1:]) == found[:1]
+    assert cells(stats(capsys, "--unknown", path, "--where", "kind == irq")[1:]) == []
+    assert json.loads("".join(stats(capsys, "--unknown", path, "--where", "port == 2", "--json"))) == [
+        {"port": "2", "space": "global", "offset": 0x3F200, "reads": 1, "writes": 0},
+        {"port": "2", "space": "BAR5", "offset": None, "reads": 0, "writes": 1},
+    ]
+    assert stats(capsys, "--unknown", path, "--csv") == [
+        "port,space,offset,reads,writes", "0,global,258560,1,0", "0,BAR5,,0,1", "2,global,258560,1,0", "2,BAR5,,0,1",
+    ]  # fmt: skip
+
+
+def test_what_leaves_an_address_register_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A write while memory space is off, and whatever becomes of the DMA engine beside it."""
+
+    def go(trace: Recorder) -> None:
+        port, engine = trace.port(0), trace.port(0, 1)
+        port.cfg_write(0x4, 2, 2)
+        port.bar_write(0, GASAADDR, 4, 0x3F200)
+        port.cfg_write(0x4, 2, 0)
+        port.bar_write(0, GASAADDR, 4, 0x3F300)
+        port.cfg_read(GASADATA, 4)
+        engine.attach(IrqMode.MSI, {})
+        port.cfg_read(GASADATA, 4)
+        engine.reset()
+        engine.detach("so")
+        port.cfg_read(GASADATA, 4)
+
+    path = record(tmp_path / "run.ntbt", go, ENGINES)
+    assert cells(stats(capsys, "--unknown", path)[1:]) == [["0", "global", "0x3f200", "3", "0"]]
 
 
 @pytest.mark.parametrize("seed", range(8))
