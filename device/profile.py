@@ -118,9 +118,12 @@ class Profile:
             raise ProfileError("a profile must have at least one [[port]]")
         ports = tuple(_port(row, chip) for row in rows)
         for i, port in enumerate(ports):
-            for other in ports[:i]:
+            for j, other in enumerate(ports[:i]):
                 if port.number == other.number:
-                    raise ProfileError(f"port {port.number} stands twice in the profile")
+                    raise ProfileError(
+                        f"port {port.number} stands twice in the profile, as [[port]] {j + 1} and {i + 1}: "
+                        "a port has one guest"
+                    )
                 if port.partition == other.partition:
                     raise ProfileError(
                         f"ports {other.number} and {port.number} are both in partition {port.partition}: "
@@ -219,9 +222,12 @@ def _together(windows: Mapping[int, Window], where: str) -> None:
             raise ProfileError(f"{where}: BAR{bar} and BAR{bar + 1} overlap: a 64-bit BAR takes the next one as well")
     if [window.type for window in windows.values()].count("lut24") > 1:
         raise ProfileError(f"{where}: {_bars(LUT_BARS, 'and')} are both 'lut24': only one of them can have 24 entries")
-    narrow = sum(window.size for window in windows.values() if window.width == 32)
-    if narrow > MAX_WINDOWS:
-        raise ProfileError(f"{where}: its 32-bit BARs must fit below 4G together, not take {narrow:#x} bytes")
+    narrow = {bar: window.size for bar, window in windows.items() if window.width == 32}
+    if (taken := sum(narrow.values())) > MAX_WINDOWS:
+        raise ProfileError(
+            f"{where}: its 32-bit BARs ({_bars(tuple(narrow), 'and')}) must fit below 4G together, "
+            f"not take {taken:#x} bytes"
+        )
 
 
 def _bars(bars: tuple[int, ...], word: str = "or") -> str:
