@@ -15,7 +15,7 @@ EXAMPLE = "ntbtrace inject cable 2 out; ntbtrace inject cable 2 in; ntbtrace inj
 HOTTEST = 255  # half degrees
 PLUGGED = {"out": 0, "in": 1}
 MAX_PORT = 31
-REGISTER_MAX, ADDRESS_MAX = 0xFFFF_FFFF, 0x3_FFFF
+REGISTER_MAX, REGISTER_BYTES, ADDRESS_MAX = 0xFFFF_FFFF, 4, 0x3_FFFF
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                        ("failover", "of the port's partition: the switch event")):  # fmt: skip
         kinds.add_parser(name, help=text).add_argument("port", type=_up_to(MAX_PORT), metavar="PORT")
     poke = kinds.add_parser("poke", help="write a register in the global space")
-    poke.add_argument("offset", type=_up_to(ADDRESS_MAX), metavar="ADDRESS")
+    poke.add_argument("offset", type=_register_address, metavar="ADDRESS")
     poke.add_argument("value", type=_up_to(REGISTER_MAX), metavar="VALUE")
 
 
@@ -53,6 +53,13 @@ def _up_to(most: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def _register_address(text: str) -> int:
+    address = _up_to(ADDRESS_MAX)(text)
+    if address % REGISTER_BYTES:
+        raise argparse.ArgumentTypeError(f"must be a register's, a multiple of {REGISTER_BYTES}, not {text[:40]!r}")
+    return address
 
 
 def _plugged(text: str) -> int:

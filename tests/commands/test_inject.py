@@ -104,7 +104,7 @@ def test_no_recording_is_one_line(
 
 WRONG = (
     "cable 2 up", "cable 32 in", "temperature 128", "temperature 20.2", "temperature nan", "poke 0x40000 1",
-    "poke 0 0x100000000", "explode", "",
+    "poke 0 0x100000000", "poke 0x1005 1", "explode", "",
 )  # fmt: skip
 
 
