@@ -7,7 +7,7 @@ import pytest
 
 from ntbtrace.event import Kind, Status, endpoint_of
 from ntbtrace.render import Renderer
-from ntbtrace.trace import open_trace
+from ntbtrace.trace import TraceWriter, open_trace
 from tests.dma import COUNT, FROM, TO, WINDOW, DmaTrace
 from tests.support import events, recorder
 
@@ -72,6 +72,24 @@ def test_the_cause_is_the_access_that_made_it_work(dma: DmaTrace) -> None:
     dma.run()
     dma.recorder.close()
     assert {event.cause for event in events(dma.path) if event.kind == Kind.WORK} == {seq}
+
+
+def test_it_waits_while_the_writer_is_behind(dma: DmaTrace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says that there is work, so that the loop comes again."""
+    data = bytes(range(100))
+    dma.memories[0].write(FROM, data)
+    dma.descriptor(len(data))
+    dma.start()
+    seq = dma.recorder.next_seq
+    with monkeypatch.context() as patch:
+        patch.setattr(TraceWriter, "behind", True)
+        assert dma.engine.work()
+        assert dma.recorder.next_seq == seq
+        assert dma.memories[2].read(TO, len(data)) == bytes(len(data))
+    dma.run()
+    assert dma.memories[2].read(TO, len(data)) == data
+    assert not dma.engine.work()
+    dma.recorder.close()
 
 
 def test_memory_that_is_not_there(dma: DmaTrace) -> None:

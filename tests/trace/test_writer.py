@@ -3,17 +3,28 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from ntbtrace.errors import NtbTraceError
-from ntbtrace.event import EFFECTS, ROW, Event, Kind
+from ntbtrace.event import EFFECTS, NO_BAR, NO_ENDPOINT, ROW, Event, Kind
 from ntbtrace.trace import BlockInfo, TraceWriter, open_trace
 from ntbtrace.trace import writer as writer_module
 from ntbtrace.trace.journal import journal_path
 from ntbtrace.trace.sink import Sink
-from tests.trace.making import ROWS, Snapshots, header, number, same_directory, small_writer, traffic, write
+from tests.trace.making import (
+    EFFECT_ROWS,
+    ROWS,
+    Snapshots,
+    header,
+    number,
+    same_directory,
+    small_writer,
+    traffic,
+    write,
+)
 
 TIMEOUT_S = 20
 
@@ -123,6 +134,37 @@ def test_the_recorder_waits_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.
     writer.close()
     with open_trace(writer.path) as trace:
         assert list(trace) == [first, second]
+
+
+def test_it_is_behind_when_half_the_room_is_gone_and_the_other_half_unwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk_goes_on = threading.Event()
+    append = Sink.block
+
+    def slow(self: Sink, info: BlockInfo, frame: bytes, block: object = None) -> None:
+        assert disk_goes_on.wait(TIMEOUT_S)
+        append(self, info, frame)
+
+    monkeypatch.setattr(Sink, "block", slow)
+    writer = small_writer(tmp_path / "a.ntbt")
+    room = (ROWS - EFFECT_ROWS) // 2
+    mark = Event(0, 0, Kind.MARK, NO_ENDPOINT, NO_BAR, 0, 0, 0, 0, 0, None, None)
+    events = number([[mark]] * (2 * room + 3))
+    for event in events[: room + 2]:
+        writer.append(event)
+    assert not writer.behind, "nothing is being written"
+    writer.roll()
+    for event in events[room + 2 : 2 * room + 2]:
+        assert not writer.behind
+        writer.append(event)
+    writer.append(events[2 * room + 2])
+    assert writer.behind
+    disk_goes_on.set()
+    until = time.monotonic() + TIMEOUT_S
+    while writer.behind:
+        assert time.monotonic() < until
+    writer.close()
 
 
 def test_the_recorder_drops_for_a_slow_disk_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

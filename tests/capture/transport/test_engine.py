@@ -104,6 +104,21 @@ def test_an_engine_whose_connection_ends_works_no_more(wire: Wire) -> None:
     assert wire.recorder.next_seq == count
 
 
+def test_the_loop_asks_no_engine_whose_connection_has_ended(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    door, asked = wire.recorder.doors[1], []
+    wire.connections[1].close("so")
+    monkeypatch.setattr(door, "work", lambda: asked.append(None))
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with theirs:
+        again = Connection(wire.loop, door, ours, IrqMode.INTX, IntxSink(wire.loop))
+        serve(wire.loop, 3)
+        assert asked
+        again.close("so")
+        asked.clear()
+        serve(wire.loop, 3)
+    assert not asked
+
+
 def test_a_model_that_raises_at_work_ends_its_own_connection(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(budget: int) -> None:
         raise RuntimeError("mine")
