@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The DMA engine, driven by Linux's plx_dma: dmatest verifies it, ntb_perf copies through a window with it."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,33 @@ FASTER = 100
 def test_dmatest_verifies_five_thousand_copies(record: Callable[..., Recorded]) -> None:
     recorded = record("dmatest", "--count", ITERATIONS)
     assert recorded.results == {0: {"tests": str(ITERATIONS), "failures": "0"}}
+
+
+# Records as a user does, but one copy of the engine takes its bytes from one further on.
+WRONG = """
+import sys
+from device.plx.engine import Engine
+from ntbtrace import cli
+
+copy = Engine._copy
+
+def wrong(self, most):
+    Engine._copy = copy
+    self.source += 1
+    return self._copy(most)
+
+Engine._copy = wrong
+sys.exit(cli.main(["record", "--guests", "qemu", "--workload", "dmatest", "--count", "20", "-o", sys.argv[1]]))
+"""
+
+
+def test_one_wrong_copy_fails_the_workload(guest_image: object, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.ntbt"
+    argv = [sys.executable, "-c", WRONG, str(path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert "port 0: tests=20 failures=1\n" in done.stdout
+    assert done.returncode == 2
+    assert "the guest at port 0 says: fail reason=dmatest-failures" in done.stderr
 
 
 def test_perf_by_dma_fills_the_peers_memory_and_is_fast(

@@ -13,3 +13,4 @@ timeout 240 cat $parameters/wait > /dev/null || fail dmatest-timeout
 summary=$(dmesg | sed -n 's/.*dmatest: .*summary \([0-9]*\) tests, \([0-9]*\) failures.*/tests=\1 failures=\2/p' | tail -n 1)
 [ -n "$summary" ] || fail dmatest-no-summary
 say "result $summary"
+[ "$summary" = "tests=$count failures=0" ] || fail dmatest-failures
