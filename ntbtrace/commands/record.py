@@ -21,7 +21,7 @@ from ntbtrace.capture.guests.clients import Work
 from ntbtrace.capture.guests.make import check_simulated, qemu_guests, simulated_guests
 from ntbtrace.capture.guests.qemu import MEMORY, PROGRAM, QemuGuest, QemuSpec, qmp_name
 from ntbtrace.capture.guests.simulated import SimulatedGuest
-from ntbtrace.capture.guests.workloads import WORKLOADS, Workload, check_driver
+from ntbtrace.capture.guests.workloads import MOST_COUNT, WORKLOADS, Workload, check_driver
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.port import Port
 from ntbtrace.capture.recorder import Recorder
@@ -90,10 +90,13 @@ def run(args: argparse.Namespace) -> int:
     if args.timeout is not None and not args.timeout > 0:
         raise SetupError(f"--timeout must be more than 0 seconds, not {args.timeout:g}")
     if args.guests == "qemu":
+        if count > MOST_COUNT:
+            raise SetupError(f"--count must be at most {MOST_COUNT} with --guests qemu, not {count}")
         check_for_qemu(profile)
         workload.check(profile)
         if ours:
             check_driver(profile)
+            workload.check_ports(profile)
         spec = _spec(args)
         finder_of = _finder(args) if args.guest_pc else None
     else:
@@ -116,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
             simulated = guests = simulated_guests(recorder, args.workload, work, args.seed)
             why = session.run_simulated(simulated, args.timeout or TIMEOUT_S)
         else:
-            words = _words(workload, count, args.size) if ours else []
+            words = _words(workload, count, args.size, profile) if ours else []
             words += ["ntbtrace.symbols=1"] if args.guest_pc else []
             finder = None if finder_of is None else finder_of(loop, place)
             real = guests = qemu_guests(recorder, loop, spec, place, words, one_vm=workload.one_vm, finder=finder)
@@ -233,7 +236,8 @@ def _about(args: argparse.Namespace, spec: QemuSpec | None) -> dict[str, Any]:
     return {**about, "kernel": kernel, "accel": spec.accel, "append": args.append}
 
 
-def _words(workload: Workload, count: int, size: int | None) -> list[str]:
+def _words(workload: Workload, count: int, size: int | None, profile: Profile) -> list[str]:
     order = workload.order if size is None else size.bit_length() - 1
-    about = {"workload": workload.name, "count": count, "order": order}
+    first = min(profile.port_numbers)
+    about = {"workload": workload.name, "count": count, "order": order, "first": first}
     return [*QUIET, *(f"ntbtrace.{key}={value}" for key, value in about.items())]

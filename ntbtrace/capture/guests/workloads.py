@@ -14,6 +14,9 @@ from ntbtrace.errors import SetupError
 
 LUT_AND_DIRECT = {"BAR0": "registers", "BAR2": {"size": "16K", "type": "lut12"}, "BAR4": "64K"}
 DRIVER_WINDOWS = 29  # ntb_hw_idt.h: IDT_MAX_NR_MWS
+MESSAGE_REGISTERS = 4  # of a port; `three` gives each guest one
+ANY, PEERS, PAIR = (1, 8), (2, 8), (2, 2)  # ports with guests, at least and at most; a chip has eight partitions
+MOST_COUNT = (1 << 31) - 1  # as --count: what a kernel module's parameter and a guest's shell can count to
 DRIVER_BAR = 1 << 30  # bytes: idt_scan_mws keeps the size in an int
 
 
@@ -39,7 +42,8 @@ class Workload:
     """`count`: its default --count, `doc` says of what; `order`: its default --size as a power of two (guests in QEMU).
 
     `profile`: the mapping of the switch that it needs, None for the default one. `dma`: its ports need DMA engines.
-    `one_vm`: all ports sit in one VM. `by_itself`: it ends without a person.
+    `ports`: how many of them it needs, at least and at most. `one_vm`: they all sit in one VM. `by_itself`: it ends
+    without a person.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Workload:
     simulated: bool = False
     profile: Mapping[str, Any] | None = None
     dma: bool = False
+    ports: tuple[int, int] = PEERS
     one_vm: bool = False
     by_itself: bool = True
 
@@ -60,6 +65,13 @@ class Workload:
         without = [port.number for port in profile.ports if not port.dma]
         if self.dma and without:
             raise SetupError(f"--workload {self.name} needs `dma = true` at each port, not ports {without} without it")
+
+    def check_ports(self, profile: device.Profile) -> None:
+        """Raise SetupError for a switch with fewer or more guests than our image's script for it deals with."""
+        least, most = self.ports
+        if not least <= len(profile.ports) <= most:
+            wanted = f"{least} ports" if least == most else f"{least} to {most} ports"
+            raise SetupError(f"--workload {self.name} needs a switch with {wanted}, not {len(profile.ports)}")
 
 
 def _switch(ports: int, **settings: Any) -> dict[str, Any]:
@@ -79,18 +91,22 @@ _ALL = (
         order=12,
         profile=_switch(1, dma=True),
         dma=True,
+        ports=ANY,
     ),
     Workload(
         "tool",
         "ntb_tool: bells, masks, messages, link down and up, SIZE bytes of every window written and read both ways",
         order=12,
         profile=_switch(2, bars=LUT_AND_DIRECT),
+        ports=PAIR,
     ),
-    Workload("selftest", "the kernel's ntb_test.sh in loopback, COUNT times", count=5, one_vm=True),
-    Workload("reload", "port 0 removes and inserts the NTB modules COUNT times", count=50),
-    Workload("reboot", "port 0 restarts COUNT times, with ping-pong in between", count=5),
-    Workload("storm", "COUNT bells, messages and window writes from both sides at once", count=300),
-    Workload("three", "three guests, messages and bells from each to each", profile=_switch(3)),
-    Workload("shell", "a shell on each console, for `ntbtrace console`", by_itself=False),
+    Workload("selftest", "the kernel's ntb_test.sh in loopback, COUNT times", count=5, ports=PAIR, one_vm=True),
+    Workload("reload", "the first port removes and inserts the NTB modules COUNT times", count=50, ports=PAIR),
+    Workload("reboot", "the first port restarts COUNT times, with ping-pong in between", count=5),
+    Workload("storm", "COUNT bells, messages and window writes from both sides at once", count=300, ports=PAIR),
+    Workload(
+        "three", "three guests, messages and bells from each to each", profile=_switch(3), ports=(2, MESSAGE_REGISTERS)
+    ),
+    Workload("shell", "a shell on each console, for `ntbtrace console`", ports=ANY, by_itself=False),
 )
 WORKLOADS = {workload.name: workload for workload in _ALL}

@@ -30,6 +30,7 @@ def test_simulated_guests_do_what_the_table_says() -> None:
 def test_its_own_switch_carries_it(workload: Workload) -> None:
     assert workload.default_profile().ports
     workload.check(workload.default_profile())
+    workload.check_ports(workload.default_profile())
     check_driver(workload.default_profile())
 
 
@@ -67,10 +68,39 @@ def test_record_asks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert not (tmp_path / "a.ntbt").exists()
 
 
+def test_a_count_that_no_guest_can_count_to_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["record", "--guests", "qemu", "--count", str(1 << 31), "-o", str(tmp_path / "a.ntbt")]
+    assert main(words) == 2
+    assert "--count must be at most 2147483647 with --guests qemu, not 2147483648" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["dmatest", "perf-dma"])
 def test_without_an_engine_there_is_no_dma(name: str) -> None:
     with pytest.raises(SetupError, match=rf"{name} needs `dma = true` at each port, not ports \[0, 2\] without it"):
         WORKLOADS[name].check(device.DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("name", "ports", "says"),
+    [
+        ("pingpong", [0], "--workload pingpong needs a switch with 2 to 8 ports, not 1"),
+        ("tool", [0, 2, 4], "--workload tool needs a switch with 2 ports, not 3"),
+        ("reload", [0, 2, 4], "--workload reload needs a switch with 2 ports, not 3"),
+        ("selftest", [0, 2, 4], "--workload selftest needs a switch with 2 ports, not 3"),
+        ("storm", [0], "--workload storm needs a switch with 2 ports, not 1"),
+        ("three", [0, 2, 4, 6, 8], "--workload three needs a switch with 2 to 4 ports, not 5"),
+    ],
+)
+def test_a_switch_with_too_few_or_too_many_guests_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, ports: list[int], says: str
+) -> None:
+    profile = tmp_path / "p.toml"
+    profile.write_text("".join(f"[[port]]\nnumber = {port}\npartition = {i}\n" for i, port in enumerate(ports)))
+    words = ["record", "--guests", "qemu", "--workload", name, "--profile", str(profile)]
+    assert main([*words, "-o", str(tmp_path / "a.ntbt")]) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "a.ntbt").exists()
 
 
 def test_simulated_guests_refuse_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,13 @@
 probe
 start_tool
 say run
-number_of() { echo $(($1 / 2)); } # of a port, from 0
+number_of() { # of a port, from 0: how many stand before it
+    before=0
+    for entry in "$port" $(cat $debug/peer[0-9]*/port); do
+        [ "$entry" -ge "$1" ] || before=$((before + 1))
+    done
+    echo $before
+}
 bell() { echo $((1 << 8 * $(number_of "$1") + $(number_of "$2"))); } # bell FROM TO
 self=$(number_of "$port")
 peers=0 expected=0 inbox=0

@@ -5,6 +5,7 @@ probe
 start_tool
 say run
 peer=$(cat $debug/peer0/port)
+if [ "$port" = "$first" ]; then actors="$port $peer"; else actors="$peer $port"; fi
 
 own_bell_rings() { [ $(($(number $debug/db) & own)) -ne 0 ]; }
 clear_own_bell() {
@@ -37,9 +38,9 @@ echo "c $inbits" > $debug/msg_mask
 receive_words
 [ "$words" = "$(greeting "$peer")" ] || fail "messages-$words"
 
-# A second message to a register that is full is refused, and the first one stays. First port 0 sends, then port 2.
+# A second message to a register that is full is refused, and the first one stays. First the first port sends, then the other one.
 was_refused() { [ $(($(number $debug/msg_sts) & 1)) -ne 0 ]; }
-for actor in 0 2; do
+for actor in $actors; do
     together
     if [ "$port" = $actor ]; then
         send 0 0x5b000001
@@ -57,8 +58,8 @@ for actor in 0 2; do
     fi
 done
 
-# Port 0 takes the link down and up again, then port 2; messages pass all the while.
-for actor in 0 2; do
+# The first port takes the link down and up again, then the other one; messages pass all the while.
+for actor in $actors; do
     together
     if [ "$port" = $actor ]; then
         echo N > $debug/link
