@@ -21,7 +21,7 @@ from ntbtrace.capture.guests.clients import Work
 from ntbtrace.capture.guests.make import check_simulated, qemu_guests, simulated_guests
 from ntbtrace.capture.guests.qemu import MEMORY, PROGRAM, QemuGuest, QemuSpec, qmp_name
 from ntbtrace.capture.guests.simulated import SimulatedGuest
-from ntbtrace.capture.guests.workloads import MOST_COUNT, WORKLOADS, Workload, check_driver
+from ntbtrace.capture.guests.workloads import MOST_COUNT, MOST_SIZE, WORKLOADS, Workload, check_driver
 from ntbtrace.capture.loop import Loop
 from ntbtrace.capture.port import Port
 from ntbtrace.capture.recorder import Recorder
@@ -212,8 +212,11 @@ def _show(status: StatusLine, recorder: Recorder, guests: Sequence[SimulatedGues
 
 def _spec(args: argparse.Namespace) -> QemuSpec:
     """What to start. Raises SetupError for what is missing, before anything is made."""
-    if args.size is not None and (args.size < 4 or args.size & (args.size - 1)):
-        raise SetupError(f"--size must be a power of two with --guests qemu, not {args.size}: ntb_perf takes its order")
+    if args.size is not None and (not 4 <= args.size <= MOST_SIZE or args.size & (args.size - 1)):
+        raise SetupError(
+            f"--size must be a power of two from 4 to {MOST_SIZE} with --guests qemu, not {args.size}: "
+            "ntb_perf takes its order"
+        )
     kernel, initrd = args.kernel, args.initrd
     if kernel is None and args.drive is None:
         found = image.find()

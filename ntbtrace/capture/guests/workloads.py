@@ -17,6 +17,7 @@ DRIVER_WINDOWS = 29  # ntb_hw_idt.h: IDT_MAX_NR_MWS
 MESSAGE_REGISTERS = 4  # of a port; `three` gives each guest one
 ANY, PEERS, PAIR = (1, 8), (2, 8), (2, 2)  # ports with guests, at least and at most; a chip has eight partitions
 MOST_COUNT = (1 << 31) - 1  # as --count: what a kernel module's parameter and a guest's shell can count to
+MOST_SIZE = 1 << 30  # bytes, as --size: ntb_tool and dmatest take 32 bits of it
 DRIVER_BAR = 1 << 30  # bytes: idt_scan_mws keeps the size in an int
 
 

@@ -75,6 +75,15 @@ def test_a_count_that_no_guest_can_count_to_is_refused(tmp_path: Path, capsys: p
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("size", [-4, 0, 2, 6, 1 << 31])
+def test_a_size_that_no_guest_takes_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], size: int) -> None:
+    words = ["record", "--guests", "qemu", "--size", str(size), "-o", str(tmp_path / "a.ntbt")]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert f"--size must be a power of two from 4 to 1073741824 with --guests qemu, not {size}" in said
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["dmatest", "perf-dma"])
 def test_without_an_engine_there_is_no_dma(name: str) -> None:
     with pytest.raises(SetupError, match=rf"{name} needs `dma = true` at each port, not ports \[0, 2\] without it"):
