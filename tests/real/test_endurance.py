@@ -15,7 +15,7 @@ from tests.real.conftest import Recording, Run, no_oops, replays
 from tests.real.test_perf import wait_for_file
 
 RELOADS, REBOOTS = 50, 5
-GROWTH = 5 << 18  # bytes, twice what first uses of buffers take; a descriptor or a mapping is never one more
+GROWTH = 3 << 19  # bytes, twice what first uses of buffers take; a descriptor or a mapping is never one more
 
 
 class Held(NamedTuple):
