@@ -78,6 +78,11 @@ def test_options_that_would_be_ignored(capsys: pytest.CaptureFixture[str], tmp_p
     assert "say --guests qemu" in said(capsys, "record", *words, "-o", tmp_path / "a.ntbt")
 
 
+def test_a_seed_for_real_guests(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("record", "--guests", "qemu", "--seed", "2", "-o", tmp_path / "a.ntbt")
+    assert "--seed is about simulated guests" in said(capsys, *words)
+
+
 def test_a_time_out_must_be_a_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "--timeout must be" in said(capsys, "record", "--timeout", "nan", "-o", tmp_path / "a.ntbt")
 

@@ -36,6 +36,7 @@ from ntbtrace.text import plain
 NAME = "record"
 HELP = "start guests (simulated, or Linux in QEMU) and record what crosses between them"
 EXAMPLE = "ntbtrace record --guests qemu --workload pingpong -o pingpong.ntbt"
+SEED = 1
 TIMEOUT_S = 300.0  # for a workload that ends by itself
 FinderOf = Callable[[Loop, Path], Callable[[Sequence[Port]], CodeFinder]]
 QUIET = ("quiet", "printk.time=0", "printk.devkmsg=on")  # our image's init reports through the kernel's log
@@ -63,7 +64,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--size", type=int, metavar="SIZE", help="bytes, with --guests qemu a power of two (default: "
         + ", ".join(f"{name} {1 << WORKLOADS[name].order}" for name in ("perf", "tool", "dmatest"))
         + f"; simulated: {Work.size})")  # fmt: skip
-    add("--seed", type=int, default=1, help="simulated guests: same seed, same accesses (default: 1)")
+    add("--seed", type=int, default=SEED, help=f"simulated guests: same seed, same accesses (default: {SEED})")
     add = parser.add_argument_group("guests in QEMU").add_argument
     add("--qemu", default=PROGRAM, metavar="PATH", help=f"the QEMU to run (default: {PROGRAM})")
     add("--kernel", type=Path, metavar="FILE", help="your kernel, not that of `ntbtrace guest build`")
@@ -90,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
     if args.timeout is not None and not args.timeout > 0:
         raise SetupError(f"--timeout must be more than 0 seconds, not {args.timeout:g}")
     if args.guests == "qemu":
+        _only_real(args)
         if count > MOST_COUNT:
             raise SetupError(f"--count must be at most {MOST_COUNT} with --guests qemu, not {count}")
         check_for_qemu(profile)
@@ -197,6 +199,12 @@ def _only_simulated(args: argparse.Namespace) -> None:
     for option, there in given.items():
         if there:
             raise SetupError(f"{option} is about guests in QEMU: say --guests qemu")
+
+
+def _only_real(args: argparse.Namespace) -> None:
+    """As `_only_simulated`, the other way round."""
+    if args.seed != SEED:
+        raise SetupError("--seed is about simulated guests: what real ones do is never the same again, but replays")
 
 
 def _show(status: StatusLine, recorder: Recorder, guests: Sequence[SimulatedGuest | QemuGuest]) -> None:
