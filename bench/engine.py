@@ -104,6 +104,10 @@ def measure() -> list[Figure]:
                     median(one.slowest for one in runs) / 1e6, "ms", MOST_LATE_MS, at_most=True,
                 ),
                 Figure("  the slowest of all runs", max(one.slowest for one in runs) / 1e6, "ms"),
+                Figure(
+                    f"  runs (of {ROUNDS}) with one over {MOST_LATE_MS} ms",
+                    sum(one.slowest > MOST_LATE_MS * 1e6 for one in runs), "",
+                ),
             ]  # fmt: skip
         return figures
 

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from time import monotonic, sleep
 
-WORK_S = 100e-6  # that may be done without a rest, besides the step at hand: none takes as long as a millisecond
+WORK_S = 30e-6  # that may be done without a rest, besides the step at hand: none takes as long as a millisecond
 REST_S = 50e-6
 PIECE = 256 << 10  # bytes that may be copied or written in a step
 
