@@ -12,9 +12,13 @@ from ntbtrace.trace.pace import give_way
 if TYPE_CHECKING:
     from ntbtrace.capture.recorder import Recorder
 
+FARTHEST = (1 << 32) - 1  # events back that a cause may be
+
 
 class EnginePort(Port):
-    """Function 1 of port `number`. A piece's cause is the access that made the engine active."""
+    """Function 1 of port `number`. A piece's cause is the access that made the engine active; none if it is too far
+    back.
+    """
 
     def __init__(self, recorder: "Recorder", number: int, engine: Engine) -> None:
         super().__init__(recorder, number, FUNCTION)
@@ -47,5 +51,6 @@ class EnginePort(Port):
             return True
         recorder.begin()
         self._engine.work(PIECE_BYTES)
-        recorder.complete(Kind.WORK, self._id, value=PIECE_BYTES, cause=recorder.seq - self._started)
+        cause = recorder.seq - self._started
+        recorder.complete(Kind.WORK, self._id, value=PIECE_BYTES, cause=cause if cause <= FARTHEST else 0)
         return True

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ntbtrace.capture.engine_port import FARTHEST
 from ntbtrace.event import Kind, Status, endpoint_of
 from ntbtrace.render import Renderer
 from ntbtrace.trace import TraceWriter, open_trace
@@ -72,6 +73,22 @@ def test_the_cause_is_the_access_that_made_it_work(dma: DmaTrace) -> None:
     dma.run()
     dma.recorder.close()
     assert {event.cause for event in events(dma.path) if event.kind == Kind.WORK} == {seq}
+
+
+@pytest.mark.parametrize(("far", "cause"), [(0, 0), (1, None)])
+def test_a_start_that_is_very_long_ago(dma: DmaTrace, far: int, cause: int | None) -> None:
+    """Four thousand million events before the piece, more than a row can say."""
+    dma.descriptor(100)
+    dma.start()
+    writer = dma.recorder.writer
+    writer.roll()
+    writer.first_seq = writer._halves[writer._active].first_seq = FARTHEST + far
+    dma.engine._started = 0
+    dma.run()
+    dma.recorder.close()
+    (work,) = (event for event in events(dma.path) if event.kind == Kind.WORK)
+    assert work.seq == FARTHEST + far
+    assert work.cause == cause
 
 
 def test_it_waits_while_the_writer_is_behind(dma: DmaTrace, monkeypatch: pytest.MonkeyPatch) -> None:
