@@ -54,10 +54,11 @@ def reads(owner: int, register: int, bits: int, value: int, after: int) -> Calla
     return seen
 
 
-def end(recording: Recording, cli: Run) -> None:
+def end(recording: Recording, cli: Run, oops_at: int | None = None) -> None:
+    """With a whole recording; the driver of the guest at port `oops_at` is not expected to survive."""
     recording.process.send_signal(signal.SIGINT)
     recording.process.communicate(timeout=60)
-    no_oops(recording.path)
+    no_oops(recording.path, but=oops_at)
     replays(recording.path, cli)
 
 
@@ -78,6 +79,9 @@ def test_a_cable_that_is_pulled_and_plugged(
 def test_a_hot_reset_and_the_reboot_that_mends_it(
     start: Callable[..., Recording], inject: Callable[..., int], cli: Run
 ) -> None:
+    """A function that was reset answers all ones. Should a bell be at hand, the driver takes them for a source
+    partition (idt_ntb_msg_read: an index into part_idx_map) and oopses; its peer must not mind.
+    """
     recording = start("hot-reset.ntbt", *ENDLESS)
     until(recording, interrupts(4, 2))
     seq = inject("hot-reset", 2)
@@ -87,7 +91,7 @@ def test_a_hot_reset_and_the_reboot_that_mends_it(
     until(recording, reads(2, COMMAND.id, BME, BME, seq))
     for port in (0, 2):
         until(recording, interrupts(4, port, after=seq))
-    end(recording, cli)
+    end(recording, cli, oops_at=2)
 
 
 def test_a_failover_is_told_to_who_wants_to_know(
