@@ -19,6 +19,7 @@ from ntbtrace.trace.pace import PIECE, REST_S, WORK_S, Pace
 from ntbtrace.trace.packing import recording
 from ntbtrace.trace.sink import Sink
 from ntbtrace.trace.summary import Rows
+from tests.trace.making import traffic, write
 
 ROWS = 2000
 STEPS_OF_A_COLUMN = 2  # at least, where all rows are not the same
@@ -55,7 +56,21 @@ def test_much_payload_is_copied_in_pieces() -> None:
     assert b"".join(parts) in frame
 
 
-def test_much_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The rests of all threads, where each step is followed by one."""
+    made: list[float] = []
+    monkeypatch.setattr(pace, "WORK_S", 0)
+    monkeypatch.setattr(pace, "sleep", made.append)
+    return made
+
+
+def test_the_writer_thread_rests(tmp_path: Path, rests: list[float]) -> None:
+    write(tmp_path / "a.ntbt", traffic(10))
+    assert len(rests) > STEPS_OF_A_COLUMN * len(COLUMNS)
+
+
+def test_much_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rests: list[float]) -> None:
     written: list[int] = []
     real = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda fd, data, at: (written.append(len(data)), real(fd, data, at))[1])
@@ -64,6 +79,7 @@ def test_much_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     made.close()
     assert (tmp_path / "a.ntbt").read_bytes() == header
     assert written == [PIECE, PIECE, 1]
+    assert len(rests) == len(written)
 
 
 def test_a_rest_is_due_after_some_work_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
