@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ntbtrace.capture.control import WHOLE_SWITCH, ask
 from ntbtrace.commands.options import natural
+from ntbtrace.decode import REGISTER_BYTES
 from ntbtrace.errors import NtbTraceError
 from ntbtrace.event import Inject, Status
 
@@ -15,7 +16,7 @@ EXAMPLE = "ntbtrace inject cable 2 out; ntbtrace inject cable 2 in; ntbtrace inj
 HOTTEST = 255  # half degrees
 PLUGGED = {"out": 0, "in": 1}
 MAX_PORT = 31
-REGISTER_MAX, REGISTER_BYTES, ADDRESS_MAX = 0xFFFF_FFFF, 4, 0x3_FFFF
+REGISTER_MAX, ADDRESS_MAX = 0xFFFF_FFFF, 0x3_FFFF
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
